@@ -1,0 +1,47 @@
+"""The names of things outside, known before they exist."""
+
+import hashlib
+import json
+
+from deployments.models import Deployment, Environment
+
+
+def container_name(deployment: Deployment) -> str:
+    """One name per deployment, so that doing it twice finds what the first one made."""
+    return f"portal-{deployment.application.name}-{deployment.environment.name}-{deployment.short_id}"
+
+
+def image_name(deployment: Deployment) -> str:
+    """By commit and build configuration: the same release is never built twice."""
+    application = deployment.application
+    configuration = {
+        "dockerfile": application.dockerfile,
+        "build_args": deployment.options.get("build_args", {}),
+    }
+    text = json.dumps(configuration, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    # A forced rebuild must not replace the image that an older release stands on.
+    forced = f"-{deployment.short_id}" if deployment.options.get("no_cache") else ""
+    return f"portal/{application.name}:{deployment.commit[:12]}-{digest}{forced}"
+
+
+def labels(deployment: Deployment) -> dict[str, str]:
+    """What every container and image of ours carries."""
+    return {
+        **environment_labels(deployment.environment),
+        "portal.deployment": str(deployment.uuid),
+        "portal.commit": deployment.commit,
+    }
+
+
+def image_labels(deployment: Deployment) -> dict[str, str]:
+    """Few: each one is a layer of its own, and other environments may use the same image."""
+    return {"portal.managed": "1", "portal.application": deployment.application.name}
+
+
+def environment_labels(environment: Environment) -> dict[str, str]:
+    return {
+        "portal.managed": "1",
+        "portal.application": environment.application.name,
+        "portal.environment": str(environment.uuid),
+    }

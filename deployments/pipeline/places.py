@@ -1,0 +1,47 @@
+"""What each kind of instance offers: a host to act on, runtimes to run containers, a proxy in front."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.conf import settings
+
+from deployments.pipeline.proxies.base import Proxy
+from deployments.pipeline.proxies.builtin import BuiltinProxy
+from deployments.pipeline.runtimes.base import Runtime
+from deployments.pipeline.runtimes.docker import DockerRuntime
+from deployments.pipeline.runtimes.process import ProcessRuntime
+from instances.hosts.base import Host
+from instances.hosts.local import LocalHost
+from instances.models import Instance
+from instances.states import Kind
+
+
+@dataclass(frozen=True)
+class Place:
+    """A host and what stands on it."""
+
+    host: Host
+    runtimes: Mapping[str, Runtime]
+    proxy: Proxy
+
+
+def place_of(instance: Instance) -> Place:
+    """The place that an instance is."""
+    assert instance.kind == Kind.LOCAL
+    return _local()
+
+
+@lru_cache(maxsize=1)
+def _local() -> Place:
+    host = LocalHost(settings.DATA_DIR / "host")
+    return Place(
+        host=host,
+        runtimes={"docker": DockerRuntime(host), "process": ProcessRuntime(host)},
+        proxy=BuiltinProxy(
+            settings.DATA_DIR / "proxy",
+            bind=settings.LOCAL_ADDRESS,
+            public_host=settings.LOCAL_NAME,
+            strip_cookies=(settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Runs an image without an engine: a program that stands beside the application as long as it runs."""

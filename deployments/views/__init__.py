@@ -1,0 +1,1 @@
+"""The pages of applications and deployments: load, one action, answer."""

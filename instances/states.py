@@ -1,0 +1,52 @@
+"""The states of an instance, how each looks, and which may follow which."""
+
+from django.db import models
+
+from portal.core.states import Look
+
+
+class Kind(models.TextChoices):
+    """What sort of place an instance is."""
+
+    LOCAL = "local", "This machine"
+    SERVER = "server", "Server"
+    EC2 = "ec2", "EC2 instance"
+
+
+class Status(models.TextChoices):
+    """What an instance is doing."""
+
+    PENDING = "pending", "Pending"
+    RUNNING = "running", "Running"
+    STOPPING = "stopping", "Stopping"
+    STOPPED = "stopped", "Stopped"
+    TERMINATING = "terminating", "Terminating"
+    TERMINATED = "terminated", "Terminated"
+    UNREACHABLE = "unreachable", "Unreachable"
+
+
+LOOKS = {
+    Status.PENDING: Look("info", "loader", "The machine is being made."),
+    Status.RUNNING: Look("good", "check", "The machine answers."),
+    Status.STOPPING: Look("info", "loader", "The machine is being stopped."),
+    Status.STOPPED: Look("muted", "square", "The machine is stopped; nothing on it answers."),
+    Status.TERMINATING: Look("warn", "loader", "The machine is being ended for good."),
+    Status.TERMINATED: Look("muted", "x", "The machine is gone."),
+    Status.UNREACHABLE: Look("bad", "alert", "The machine does not answer."),
+}
+
+TRANSITIONS = {
+    Status.PENDING: {Status.RUNNING, Status.UNREACHABLE, Status.TERMINATING, Status.TERMINATED},
+    Status.RUNNING: {
+        Status.STOPPING,
+        Status.STOPPED,
+        Status.TERMINATING,
+        Status.TERMINATED,
+        Status.UNREACHABLE,
+    },
+    Status.STOPPING: {Status.STOPPED, Status.UNREACHABLE, Status.TERMINATED},
+    Status.STOPPED: {Status.PENDING, Status.RUNNING, Status.TERMINATING, Status.TERMINATED},
+    Status.TERMINATING: {Status.TERMINATED},
+    Status.TERMINATED: set(),
+    Status.UNREACHABLE: {Status.RUNNING, Status.STOPPED, Status.TERMINATING, Status.TERMINATED},
+}
