@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from deployments import inputs
-from deployments.states import ACTIVE, Health, Kind, Status, StepStatus, Wanted
+from deployments.states import ACTIVE, Cleanup, Health, Kind, Status, StepStatus, Wanted
 from instances.models import Instance
 from portal.core.fields import Sealed
 from portal.core.models import SealedRow, Team, User
@@ -41,6 +41,13 @@ class Application(SealedRow):
     cpus = models.DecimalField(
         max_digits=4, decimal_places=2, default=1, validators=[MinValueValidator(0.05)]
     )
+    # Where the build looks for its files, within the repository.
+    context = models.CharField(
+        "Build context", max_length=255, blank=True, validators=[inputs.check_context_path]
+    )
+    build_args = models.JSONField(default=dict, blank=True)
+    # Commands by the moment at which they run: pre_build, pre_deploy, post_deploy, on_failure.
+    hooks = models.JSONField(default=dict, blank=True)
     git_token_sealed = models.TextField(blank=True, editable=False)
     deploy_key_sealed = models.TextField(blank=True, editable=False)
     description = models.CharField(max_length=300, blank=True)
@@ -81,6 +88,17 @@ class Environment(SealedRow):
         null=True, blank=True, validators=[MinValueValidator(1024), MaxValueValidator(65535)],
         help_text="Empty: a free one is chosen at the first deployment.",
     )  # fmt: skip
+    # Names under which it answers on a machine that several share; empty: the machine's own address.
+    hostnames = models.JSONField(default=list, blank=True)
+    path_prefix = models.CharField(max_length=100, blank=True, validators=[inputs.check_path_prefix])
+    https = models.BooleanField(
+        "HTTPS", default=False, help_text="A certificate of Let's Encrypt; http redirects."
+    )
+    # Body size, timeouts, headers, allow-list: see deployments/inputs/proxy_options.py.
+    proxy_options = models.JSONField(default=dict, blank=True)
+    basic_auth_sealed = models.TextField(blank=True, editable=False)
+    # What becomes of a machine that was made for a deployment which failed.
+    on_failure = models.CharField(max_length=10, choices=Cleanup.choices, default=Cleanup.KEEP)
     variables_version = models.PositiveIntegerField(default=0, editable=False)
     wanted = models.CharField(max_length=8, choices=Wanted.choices, default=Wanted.RUNNING, editable=False)
     restart_asked = models.BooleanField(default=False, editable=False)
@@ -103,6 +121,8 @@ class Environment(SealedRow):
     next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
     next_restart_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    basic_auth = Sealed("basic_auth_sealed")
 
     class Meta:
         ordering = ["application__name", "name"]
@@ -159,6 +179,10 @@ class Release(SealedRow):
     # A JSON object of all variables as they were, sealed.
     variables_sealed = models.TextField(blank=True, editable=False)
     variables_version = models.PositiveIntegerField(default=0)
+    # How it was reached: host names, path prefix, proxy options.
+    proxy = models.JSONField(default=dict)
+    # Stays when older releases are removed.
+    protected = models.BooleanField(default=False)
     # False once its image was removed: it can no longer be rolled back to.
     kept = models.BooleanField(default=True)
     # True once it has been live: only such a release is offered for a rollback.

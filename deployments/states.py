@@ -111,3 +111,11 @@ class Kind(models.TextChoices):
     REDEPLOY = "redeploy", "Redeploy"
     RETRY = "retry", "Retry"
     ROLLBACK = "rollback", "Roll back"
+
+
+class Cleanup(models.TextChoices):
+    """What becomes of a machine that was made for a deployment which failed."""
+
+    KEEP = "keep", "Keep it"
+    STOP = "stop", "Stop it"
+    TERMINATE = "terminate", "Terminate it"

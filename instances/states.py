@@ -25,6 +25,26 @@ class Status(models.TextChoices):
     UNREACHABLE = "unreachable", "Unreachable"
 
 
+class Wanted(models.TextChoices):
+    """What people want of an instance; the fleet's turns make it so."""
+
+    RUNNING = "running", "Running"
+    STOPPED = "stopped", "Stopped"
+    TERMINATED = "terminated", "Terminated"
+
+
+class OrphanKind(models.TextChoices):
+    """What sort of thing is on one side only."""
+
+    MACHINE = "machine", "Machine"
+    GROUP = "group", "Security group"
+    KEY_PAIR = "key_pair", "Key pair"
+    ADDRESS = "address", "Elastic IP"
+    CONTAINER = "container", "Container"
+    # The row is there, AWS has nothing.
+    ROW = "row", "Instance without a machine"
+
+
 LOOKS = {
     Status.PENDING: Look("info", "loader", "The machine is being made."),
     Status.RUNNING: Look("good", "check", "The machine answers."),

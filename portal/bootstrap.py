@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -39,7 +40,16 @@ def passing_folder() -> Path:
     return folder
 
 
-def kept_key(path: Path) -> str:
+def _random_key() -> str:
+    return secrets.token_urlsafe(48)
+
+
+def kept_id(path: Path) -> str:
+    """Return the short name kept in this file; make a random one first when there is none."""
+    return kept_key(path, make=lambda: secrets.token_hex(4))
+
+
+def kept_key(path: Path, *, make: Callable[[], str] = _random_key) -> str:
     """Return the key kept in this file; make a random one first when there is none."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -47,7 +57,7 @@ def kept_key(path: Path) -> str:
         pass
     else:
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+            file.write(make())
     key = path.read_text().strip()
     if not key:
         raise ImproperlyConfigured(

@@ -196,6 +196,64 @@ LOCAL_PUBLIC_PORTS = env.collect(
 LOCAL_PRIVATE_PORTS = env.collect(
     bootstrap.port_range, env.str("PORTAL_LOCAL_PRIVATE_PORTS", default="21000-22999"), otherwise=range(0)
 )
+# On any other machine: the loopback ports of containers, and the public ports beside 80.
+REMOTE_PUBLIC_PORTS = env.collect(
+    bootstrap.port_range, env.str("PORTAL_REMOTE_PUBLIC_PORTS", default="8001-8099"), otherwise=range(0)
+)
+REMOTE_PRIVATE_PORTS = env.collect(
+    bootstrap.port_range, env.str("PORTAL_REMOTE_PRIVATE_PORTS", default="21000-22999"), otherwise=range(0)
+)
+# Where Docker comes from on a machine that has none: docker (its own repository) or distribution.
+DOCKER_SOURCE: str = env.str("PORTAL_DOCKER_SOURCE", default="distribution")
+if DOCKER_SOURCE not in ("docker", "distribution"):
+    env.problems.append(f"PORTAL_DOCKER_SOURCE is {DOCKER_SOURCE!r}; it must be docker or distribution.")
+# Extras that the bootstrap of a machine brings: swap, sysctl, firewall, tools.
+BOOTSTRAP_EXTRAS: list[str] = env.list("PORTAL_BOOTSTRAP_EXTRAS", default=["swap", "sysctl"])
+# The address that certificates of Let's Encrypt are asked for with, and where they are asked for.
+ENABLE_SSL = env.collect(
+    bootstrap.strict_bool, env.str("ENABLE_SSL", default="0"), name="ENABLE_SSL", otherwise=False
+)
+SSL_EMAIL: str = env.str("SSL_EMAIL", default="")
+ACME_URL: str = env.str("PORTAL_ACME_URL", default="https://acme-v02.api.letsencrypt.org/directory")
+
+# --- AWS ------------------------------------------------------------------------------------------
+AWS_REGION: str = env.str("AWS_REGION", default="") or env.str("AWS_DEFAULT_REGION", default="us-east-1")
+# A key pair of one's own with its private key; empty: the portal makes one per machine.
+AWS_KEY_PAIR_NAME: str = env.str("AWS_KEY_PAIR_NAME", default="")
+AWS_KEY_FILE: str = env.str("PORTAL_AWS_KEY_FILE", default="")
+EC2_AMI_ID: str = env.str("EC2_AMI_ID", default="")
+EC2_AMI_PARAMETER: str = env.str(
+    "PORTAL_EC2_AMI_PARAMETER",
+    default="/aws/service/canonical/ubuntu/server/22.04/stable/current/amd64/hvm/ebs-gp2/ami-id",
+)
+EC2_INSTANCE_TYPE: str = env.str("EC2_INSTANCE_TYPE", default="t3.micro")
+EC2_INSTANCE_TYPES: list[str] = env.list(
+    "PORTAL_EC2_INSTANCE_TYPES",
+    default=[
+        "t2.micro", "t3.micro", "t3.small", "t3.medium", "t3.large", "m6i.large", "m6i.xlarge", "c6i.large",
+        "c6i.xlarge", "r6i.large",
+    ],
+)  # fmt: skip
+EC2_VOLUME_SIZE: int = env.int("EC2_VOLUME_SIZE", default=20)
+SECURITY_GROUP_NAME: str = env.str("SECURITY_GROUP_NAME", default="portal-sg")
+# Who may connect to port 22 of the machines, and who to their public ports.
+ALLOWED_SSH_IP: str = env.str("ALLOWED_SSH_IP", default="0.0.0.0/0")
+ALLOWED_HTTP_CIDRS: list[str] = env.list("PORTAL_ALLOWED_HTTP_CIDRS", default=["0.0.0.0/0"])
+# With it a group that opens port 22 to everybody is refused instead of warned about.
+STRICT_SSH = env.collect(
+    bootstrap.strict_bool,
+    env.str("PORTAL_STRICT_SSH", default="0"),
+    name="PORTAL_STRICT_SSH",
+    otherwise=False,
+)
+# Marks what this portal made, so that two portals in one account never touch each other's machines.
+INSTALLATION: str = env.str("PORTAL_INSTALLATION", default="") or bootstrap.kept_id(DATA_DIR / "installation")
+# Days that measurements of machines are kept, and the seconds between two of them.
+MEASUREMENT_DAYS: int = env.int("PORTAL_MEASUREMENT_DAYS", default=30)
+MEASUREMENT_SECONDS: int = env.int("PORTAL_MEASUREMENT_SECONDS", default=60)
+# Seconds between two sweeps for what is on one side only, and between two looks at a machine.
+SWEEP_SECONDS: int = env.int("PORTAL_SWEEP_SECONDS", default=300)
+FLEET_SECONDS: int = env.int("PORTAL_FLEET_SECONDS", default=20)
 LOG_LIMIT_BYTES: int = env.int("PORTAL_LOG_LIMIT_MB", default=200) * 1024 * 1024
 EXAMPLES_DIR = BASE_DIR / "examples"
 

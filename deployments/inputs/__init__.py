@@ -14,7 +14,12 @@ from deployments.inputs.names import (
     check_variable_name,
     check_variable_value,
 )
-from deployments.inputs.paths import check_dockerfile_path, check_health_path
+from deployments.inputs.paths import (
+    check_context_path,
+    check_dockerfile_path,
+    check_health_path,
+    check_path_prefix,
+)
 from deployments.inputs.ports import parse_container_port, parse_host_port, parse_port
 from deployments.inputs.refs import check_branch, is_commit
 from portal.core.addresses import check_ssh_host
@@ -22,11 +27,13 @@ from portal.core.addresses import check_ssh_host
 __all__ = [
     "check_app_name",
     "check_branch",
+    "check_context_path",
     "check_dockerfile_path",
     "check_environment_name",
     "check_git_url",
     "check_health_path",
     "check_image",
+    "check_path_prefix",
     "check_ssh_host",
     "check_variable_name",
     "check_variable_value",

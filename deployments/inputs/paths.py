@@ -5,6 +5,7 @@ import re
 from deployments.inputs.text import plain, refuse
 
 SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
+PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._-]+)+")
 HEALTH_PATH = re.compile(r"/[A-Za-z0-9/_.~?=&-]*")
 
 
@@ -28,6 +29,32 @@ def check_dockerfile_path(value: str) -> None:
         refuse(
             "path", f"{what} has a part that begins with a hyphen, or lies in .git. Rename or move the file."
         )
+
+
+def check_context_path(value: str) -> None:
+    """Refuse what is not a folder below the top of the repository."""
+    if value == ".":
+        return
+    what = "The build context"
+    plain(value, what=what, limit=255)
+    segments = value.split("/")
+    if not all(SEGMENT.fullmatch(segment) and segment.strip(".") for segment in segments):
+        refuse("path", f"{what} is a folder relative to the top of the repository, such as services/api.")
+    if any(segment.startswith("-") or segment.lower() == ".git" for segment in segments):
+        refuse("path", f"{what} has a part that begins with a hyphen, or lies in .git.")
+
+
+def check_path_prefix(value: str) -> None:
+    """Refuse what is not a short absolute path without a slash at its end."""
+    what = "The path prefix"
+    if not PATH_PREFIX.fullmatch(plain(value, what=what, limit=100)):
+        refuse(
+            "path_prefix",
+            f"{what} begins with / and may contain letters, digits and . _ - between single slashes, "
+            "without one at its end. Write for example /churn.",
+        )
+    if any(not segment.strip(".") for segment in value[1:].split("/")):
+        refuse("path_prefix", f"{what} contains . or .. as a part. Write for example /churn.")
 
 
 def check_health_path(value: str) -> None:

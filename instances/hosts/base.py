@@ -14,6 +14,14 @@ class HostTimeout(HostError):
     """A short command did not end in its time; it was killed."""
 
 
+class HostRefused(HostError):
+    """Asking again cannot help before somebody has done something. `code` names a sentence in failures.py."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
 class StaleFence(HostError):
     """A newer worker has taken over this key on the host; the caller must stop at once."""
 
