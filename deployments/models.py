@@ -85,7 +85,7 @@ class Environment(SealedRow):
     # Protected environments (production) have stricter rights.
     protected = models.BooleanField(default=False)
     public_port = models.PositiveIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(1024), MaxValueValidator(65535)],
+        null=True, blank=True, validators=[inputs.check_public_port],
         help_text="Empty: a free one is chosen at the first deployment.",
     )  # fmt: skip
     # Names under which it answers on a machine that several share; empty: the machine's own address.

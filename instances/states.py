@@ -45,6 +45,9 @@ class OrphanKind(models.TextChoices):
     ROW = "row", "Instance without a machine"
 
 
+# Nothing runs on it, and asking it again cannot help.
+GONE = (Status.STOPPING, Status.STOPPED, Status.TERMINATING, Status.TERMINATED)
+
 LOOKS = {
     Status.PENDING: Look("info", "loader", "The machine is being made."),
     Status.RUNNING: Look("good", "check", "The machine answers."),

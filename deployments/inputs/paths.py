@@ -7,6 +7,8 @@ from deployments.inputs.text import plain, refuse
 SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
 PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._-]+)+")
 HEALTH_PATH = re.compile(r"/[A-Za-z0-9/_.~?=&-]*")
+# Answered by the proxy itself: its own page of errors, and the proof for certificates.
+RESERVED_PREFIXES = (".portal", ".well-known")
 
 
 def check_dockerfile_path(value: str) -> None:
@@ -55,6 +57,8 @@ def check_path_prefix(value: str) -> None:
         )
     if any(not segment.strip(".") for segment in value[1:].split("/")):
         refuse("path_prefix", f"{what} contains . or .. as a part. Write for example /churn.")
+    if value[1:].split("/")[0].lower() in RESERVED_PREFIXES:
+        refuse("reserved", f"{what} {value} is reserved. Write for example /churn.")
 
 
 def check_health_path(value: str) -> None:

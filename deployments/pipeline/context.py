@@ -22,6 +22,7 @@ from portal.core.redact import Redactor
 TALKING_SECONDS = 0.05
 SILENT_SECONDS = 0.5
 READ_LIMIT = 1 << 18
+LOSSES_ALLOWED = 2
 
 
 @dataclass
@@ -116,6 +117,8 @@ class Context:
                 self._start(id, name, script, files or {})
                 return Wait(TALKING_SECONDS)
         before, cursor = cursor, self.step.data["jobs"][name]
+        if cursor["code"] == LOST and cursor.get("losses", 0) < LOSSES_ALLOWED:
+            return self._begin_again(id, name, script, files or {}, cursor)
         if cursor["code"] is None:
             return Wait(TALKING_SECONDS if cursor is not before else self._patience())
         return self._judge(name, cursor["code"], code)
@@ -144,6 +147,17 @@ class Context:
         self._store_cursor(name, {"offset": 0, "ingest": {}, "code": None, "unread": 0})
         self._start(id, name, script, files)
 
+    def _begin_again(
+        self, id: str, name: str, script: str, files: Mapping[str, bytes], lost: dict[str, Any]
+    ) -> Progress:
+        """The machine restarted under the job, which may be repeated."""
+        self.say(f"{name} was ended from outside, or the machine restarted; beginning it again.", "warning")
+        self.host.forget_job(id)
+        fresh = {"offset": 0, "ingest": {}, "code": None, "unread": 0, "losses": lost.get("losses", 0) + 1}
+        self._store_cursor(name, fresh)
+        self._start(id, name, script, files)
+        return Wait(TALKING_SECONDS)
+
     def _start(self, id: str, name: str, script: str, files: Mapping[str, bytes]) -> None:
         self.claim.check()
         folder = f"files/{id}"
@@ -160,6 +174,7 @@ class Context:
         taken = logs.ingest(state.output, cursor["ingest"], final=state.code is not None, redact=self.redact)
         unread = len(state.output) - taken.consumed
         new = {
+            **cursor,
             "offset": cursor["offset"] + taken.consumed,
             "ingest": taken.state,
             "code": state.code,

@@ -12,12 +12,12 @@ from django.db.models.functions import Now
 
 from deployments import logs
 from deployments.models import Deployment, Step
-from deployments.pipeline import claims, endings, kill_points, plans
+from deployments.pipeline import absences, claims, endings, kill_points, plans
 from deployments.pipeline.claims import Claim, Stale
 from deployments.pipeline.progress import Done, Progress, Skipped, StepFailed, StepSpec, Wait
 from deployments.pipeline.work import Work, open_work
 from deployments.states import ACTIVE, Status, StepStatus
-from instances.hosts.base import HostError
+from instances.hosts.base import HostError, HostRefused
 from portal.core.clock import database_now
 from portal.core.logcontext import about_deployment
 
@@ -186,10 +186,16 @@ def _next_step(work: Work) -> float | None:
         spec = plans.spec_of(work.deployment, step.key)
         _check_patience(step, spec)
         progress = spec.run(work.context(step))
+        absences.end(work, step)
     except StepFailed as failure:
         endings.fail_step(work, step, failure)
         return 0
-    except (Stale, HostError):
+    except HostRefused as refusal:
+        endings.fail_step(work, step, StepFailed(refusal.code, str(refusal)))
+        return 0
+    except HostError as error:
+        return absences.note(work, step, error)
+    except Stale:
         raise
     except Exception:
         logger.exception("%s: step %s broke", work.deployment, step.key)
@@ -213,7 +219,9 @@ def _check_patience(step: Step, spec: StepSpec) -> None:
     if step.deaths > DEATHS_ALLOWED:
         raise StepFailed("worker_died", f"{step.deaths} workers ended while they worked on this step.")
     assert step.started_at is not None
-    if database_now() - step.started_at > timedelta(seconds=spec.timeout_seconds):
+    absences.check(step)
+    patience = timedelta(seconds=spec.timeout_seconds + absences.seconds_away(step))
+    if database_now() - step.started_at > patience:
         raise StepFailed("step_timeout", f"It did not end within {spec.timeout_seconds} s.")
 
 

@@ -11,6 +11,7 @@ from deployments.pipeline.proxies.builtin import BuiltinProxy
 from deployments.pipeline.runtimes.base import Runtime
 from deployments.pipeline.runtimes.docker import DockerRuntime
 from deployments.pipeline.runtimes.process import ProcessRuntime
+from instances.hosts.absent import AbsentHost
 from instances.hosts.base import Host
 from instances.hosts.local import LocalHost
 from instances.models import Instance
@@ -28,12 +29,23 @@ class Place:
 
 def place_of(instance: Instance) -> Place:
     """The place that an instance is."""
-    assert instance.kind == Kind.LOCAL
-    return _local()
+    if instance.kind == Kind.LOCAL:
+        return desk()
+    from deployments.pipeline.proxies.nginx import NginxProxy
+    from instances.hosts.of import host_of
+
+    host = host_of(instance) if instance.ssh_host else AbsentHost(instance.name)
+    address = instance.address or instance.ssh_host
+    return Place(
+        host=host,
+        runtimes={"docker": DockerRuntime(host)},
+        proxy=NginxProxy(host, address=address),
+    )
 
 
 @lru_cache(maxsize=1)
-def _local() -> Place:
+def desk() -> Place:
+    """The portal's own machine: where repositories are looked at, and a place like any other."""
     host = LocalHost(settings.DATA_DIR / "host")
     return Place(
         host=host,

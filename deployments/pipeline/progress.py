@@ -55,10 +55,12 @@ class StepSpec:
     run: StepFunction
     timeout_seconds: int
     undo: StepFunction | None = None
+    # Acts on the portal's own machine, wherever the application will run.
+    at_desk: bool = False
 
 
 def step(
-    key: str, title: str, *, timeout: int, undo: StepFunction | None = None
+    key: str, title: str, *, timeout: int, undo: StepFunction | None = None, at_desk: bool = False
 ) -> Callable[[StepFunction], StepSpec]:
     """Make a step of a function that is called again and again until it says done.
 
@@ -66,7 +68,7 @@ def step(
     """
 
     def decorate(run: StepFunction) -> StepSpec:
-        return StepSpec(key, title, run, timeout, undo)
+        return StepSpec(key, title, run, timeout, undo, at_desk)
 
     return decorate
 

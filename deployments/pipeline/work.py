@@ -1,17 +1,15 @@
 """One worker's hold on one deployment: the claim, and the host, runtimes and proxy it works with."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployments.models import Deployment, Step
-from deployments.pipeline import git, places
+from deployments.pipeline import git, places, plans
 from deployments.pipeline.claims import Claim
 from deployments.pipeline.context import Context
-from deployments.pipeline.proxies.base import Proxy
-from deployments.pipeline.runtimes.base import Runtime
 from deployments.snapshots import parse_variables
-from instances.hosts.base import Host, HostError
+from instances.hosts.base import HostError
 from portal.core.redact import Redactor
 
 logger = logging.getLogger(__name__)
@@ -19,52 +17,46 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Work:
-    """What one claim works with, made once and shared by its slices."""
+    """What one claim works with, shared by its slices."""
 
     claim: Claim
     deployment: Deployment
-    host: Host
-    runtimes: Mapping[str, Runtime]
-    proxy: Proxy
     redact: Redactor
 
     def context(self, step: Step) -> Context:
+        """What this step sees. Looked up each time: a step before it may have made the machine."""
+        place = places.place_of(self.deployment.instance)
+        host = places.desk().host if plans.spec_of(self.deployment, step.key).at_desk else place.host
         return Context(
             claim=self.claim,
             deployment=self.deployment,
             step=step,
-            host=self.host,
+            host=host,
             redact=self.redact,
-            proxy=self.proxy,
-            runtimes=self.runtimes,
+            proxy=place.proxy,
+            runtimes=place.runtimes,
         )
 
     def forget_jobs(self) -> None:
         """Remove what the host keeps of ended jobs: their raw output is not masked, and the log has it."""
         for step in Step.objects.filter(deployment=self.deployment):
             for name in step.data.get("jobs", {}):
+                ctx = self.context(step)
                 try:
-                    self.host.forget_job(self.context(step).job_id(name))
+                    ctx.host.forget_job(ctx.job_id(name))
                 except HostError as error:
                     logger.warning("%s: %s", self.deployment, error)
 
 
 def open_work(claim: Claim, deployment: Deployment) -> Work:
     """Get hold of everything that the deployment's place offers."""
-    place = places.place_of(deployment.instance)
-    return Work(
-        claim=claim,
-        deployment=deployment,
-        host=place.host,
-        runtimes=place.runtimes,
-        proxy=place.proxy,
-        redact=Redactor(_secret_values(deployment)),
-    )
+    return Work(claim=claim, deployment=deployment, redact=Redactor(_secret_values(deployment)))
 
 
 def _secret_values(deployment: Deployment) -> Iterator[str]:
     """Everything that must never be seen in this deployment's log."""
     yield from git.secrets_of(deployment.application)
+    yield deployment.environment.basic_auth.reveal().partition(":")[2]
     for variable in deployment.environment.variables.filter(secret=True):
         yield variable.value.reveal()
     if deployment.release is not None:

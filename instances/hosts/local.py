@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from instances.hosts import jobs, listening, local_jobs, paths, processes
-from instances.hosts.base import HostError, JobState, Result
+from instances.hosts.base import HostError, HostRefused, JobState, Result
 
 RUNNER_SECONDS = 10
 
@@ -134,7 +134,9 @@ class LocalHost:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 free = shutil.disk_usage(self._root).free >> 20
-                raise HostError(f"No space left on the disk below {self.root} ({free} MiB free).") from error
+                raise HostRefused(
+                    "disk_full", f"No space left on the disk below {self.root} ({free} MiB free)."
+                ) from error
             raise HostError(f"{error.strerror}: {error.filename or self.root}.") from error
 
 

@@ -21,7 +21,7 @@ KEPT_BY_RETRY = ("default_branch", "git_suffix")
 READ_FROM_DOCKERFILE = ("dockerfile", "dockerfile_digest", "exposed_port", "commit_subject", "commit_author")
 
 
-@step("validate", "Validate Git URL", timeout=60)
+@step("validate", "Validate Git URL", timeout=60, at_desk=True)
 def validate(ctx: Context) -> Progress:
     """Find the commit, once: from here on the deployment means this commit whatever is pushed."""
     _check_url(ctx)
@@ -45,7 +45,7 @@ def validate(ctx: Context) -> Progress:
     return Done(f"{name or 'HEAD'} is at {commit[:7]}.")
 
 
-@step("dockerfile", "Check Dockerfile", timeout=120)
+@step("dockerfile", "Check Dockerfile", timeout=120, at_desk=True)
 def check_dockerfile(ctx: Context) -> Progress:
     """Read the Dockerfile at the commit before anything is made for it."""
     if _is_read(ctx):
