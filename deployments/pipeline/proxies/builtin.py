@@ -6,7 +6,6 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ class BuiltinProxy:
         self._start()
 
     def apply(self, route: Route) -> None:
-        self._ask({"op": "apply", "route": asdict(route)})
+        self._ask({"op": "apply", "route": route.ports()})
 
     def remove(self, site: str) -> None:
         self._ask({"op": "remove", "site": site})

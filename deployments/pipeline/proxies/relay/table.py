@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.pipeline.proxies.base import PortTaken, Route
@@ -105,7 +105,7 @@ class Table:
 
     def status(self) -> dict[str, dict[str, Any]]:
         return {
-            name: {"route": asdict(site.route), "error": site.error, "in_flight": dict(site.in_flight)}
+            name: {"route": site.route.ports(), "error": site.error, "in_flight": dict(site.in_flight)}
             for name, site in self.sites.items()
         }
 
@@ -124,7 +124,7 @@ class Table:
     def _store(self, route: Route) -> None:
         draft = self._folder / f".{route.site}.draft"
         with draft.open("w") as file:
-            json.dump(asdict(route), file)
+            json.dump(route.ports(), file)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._folder / f"{route.site}.json")
