@@ -1,30 +1,13 @@
 """The buttons of a page: what each does, what it asks first, and why it is disabled."""
 
-from dataclasses import dataclass
-
 from django.urls import reverse
 
 from deployments import rules
 from deployments.models import Deployment, Environment, Release
+from portal.core.buttons import Button
 from portal.core.models import User
 
-
-@dataclass(frozen=True)
-class Button:
-    """A form with one button. With a reason it is shown disabled."""
-
-    key: str
-    label: str
-    icon: str
-    url: str
-    reason: str = ""
-    tone: str = ""
-    question: str = ""
-    text: str = ""
-    consequences: str = ""
-    yes: str = ""
-    # What has to be typed before it goes on.
-    typed: str = ""
+__all__ = ["Button", "deployment_buttons", "environment_buttons", "rollback_button"]
 
 
 def deployment_buttons(user: User, deployment: Deployment) -> list[Button]:

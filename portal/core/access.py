@@ -26,6 +26,8 @@ RIGHTS: dict[str, set[Any]] = {
     "deployment.cancel_own": {Role.DEPLOYER, Role.APPROVER, Role.ADMIN, PORTAL_ADMIN},
     "deployment.cancel_any": {Role.APPROVER, Role.ADMIN, PORTAL_ADMIN},
     "deployment.rollback": {Role.DEPLOYER, Role.APPROVER, Role.ADMIN, PORTAL_ADMIN},
+    # Making a machine of AWS, and ending one that one has made.
+    "instance.create": {Role.DEPLOYER, Role.ADMIN, PORTAL_ADMIN},
     "instance.manage": {Role.ADMIN, PORTAL_ADMIN},
     "team.manage": {Role.ADMIN, PORTAL_ADMIN},
     "audit.see_team": {Role.APPROVER, Role.ADMIN, PORTAL_ADMIN},
