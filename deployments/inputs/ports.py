@@ -5,6 +5,7 @@ import re
 from deployments.inputs.text import refuse
 
 DECIMAL = re.compile(r"[1-9][0-9]{0,4}")
+HTTP_PORT = 80
 
 
 def parse_port(value: object, *, low: int = 1, high: int = 65535) -> int:
@@ -27,9 +28,6 @@ def parse_container_port(value: object) -> int:
     return parse_port(value)
 
 
-HTTP_PORT = 80
-
-
 def parse_host_port(value: object) -> int:
     """The public port: 80, else none of those below 1024, which belong to the machine's own services."""
     return HTTP_PORT if value in (HTTP_PORT, str(HTTP_PORT)) else parse_port(value, low=1024)
@@ -37,5 +35,4 @@ def parse_host_port(value: object) -> int:
 
 def check_public_port(value: int) -> None:
     """Refuse a public port of a machine's own services; 80 is what a proxy of ours answers on elsewhere."""
-    if value != 80:
-        parse_host_port(value)
+    parse_host_port(value)
