@@ -16,8 +16,8 @@ from deployments.pipeline import names
 from deployments.pipeline.health import probe
 from deployments.pipeline.places import Place
 from deployments.pipeline.proxies.base import PortTaken, Route, SiteStatus
+from deployments.pipeline.run_specs import run_spec
 from deployments.pipeline.runtimes.base import Container, Runtime
-from deployments.pipeline.steps.container import run_spec
 from deployments.states import Health, Wanted
 from instances import ports
 from portal.core import audit

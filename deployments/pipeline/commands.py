@@ -48,12 +48,13 @@ fi
 
 def docker_build(spec: BuildSpec, *, root: str, stamp: str) -> list[str]:
     """Build an image from a checkout."""
-    context = f"{root}/{spec.checkout}"
+    checkout = f"{root}/{spec.checkout}"
+    context = f"{checkout}/{spec.context}" if spec.context else checkout
     return [
         "docker", "build", "--force-rm",
         *(["--no-cache"] if spec.no_cache else []),
         f"--tag={check_image(spec.image)}",
-        f"--file={context}/{spec.dockerfile}",
+        f"--file={checkout}/{spec.dockerfile}",
         *_labels({**spec.labels, BUILD_LABEL: stamp}),
         *(f"--build-arg={name}={value}" for name, value in spec.build_args.items()),
         "--", context,
@@ -106,6 +107,29 @@ def docker_run(spec: RunSpec, *, stamp: str, names: Iterable[str], cpu_limit: bo
         *(f"--env={name}" for name in names),
         "--", check_image(spec.image),
     ]  # fmt: skip
+
+
+# The variables are read before the command runs, and their files are gone by then.
+ONCE_SCRIPT = """
+exec 7< "$FILES/lines"
+eval "$(cat -- "$FILES/assignments")"
+rm -rf -- "$FILES"
+docker rm --force --volumes -- "$name" > /dev/null 2>&1
+"""
+
+
+def once_script(spec: RunSpec, command: str, *, names: Iterable[str], mount: str = "") -> str:
+    """The job that runs a command in a passing container of an image, with the least of rights."""
+    argv = [
+        "docker", "run", "--rm", "--pull=never", f"--name={check_container(spec.name)}",
+        f"--memory={spec.memory_mb}m", f"--memory-swap={spec.memory_mb}m", f"--pids-limit={PROCESS_LIMIT}",
+        "--cap-drop=ALL", "--security-opt=no-new-privileges", "--init",
+        *_labels(spec.labels),
+        "--env-file=/dev/fd/7", *(f"--env={name}" for name in names),
+        *([f"--volume={mount}:/src", "--workdir=/src"] if mount else []),
+        "--entrypoint=sh", "--", check_image(spec.image), "-c", command,
+    ]  # fmt: skip
+    return f"name={shlex.quote(spec.name)}\n{ONCE_SCRIPT}exec {shlex.join(argv)}\n"
 
 
 def with_environment(argv: list[str], *, assignments: bytes) -> list[str]:

@@ -16,13 +16,20 @@ def image_name(deployment: Deployment) -> str:
     application = deployment.application
     configuration = {
         "dockerfile": application.dockerfile,
-        "build_args": deployment.options.get("build_args", {}),
+        "build_args": build_args(deployment),
+        **({"context": application.context} if application.context else {}),
+        **({"pre_build": hook} if (hook := application.hooks.get("pre_build")) else {}),
     }
     text = json.dumps(configuration, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     # A forced rebuild must not replace the image that an older release stands on.
     forced = f"-{deployment.short_id}" if deployment.options.get("no_cache") else ""
     return f"portal/{application.name}:{deployment.commit[:12]}-{digest}{forced}"
+
+
+def build_args(deployment: Deployment) -> dict[str, str]:
+    """The application's, with those of this request on top."""
+    return {**deployment.application.build_args, **deployment.options.get("build_args", {})}
 
 
 def labels(deployment: Deployment) -> dict[str, str]:
@@ -32,6 +39,11 @@ def labels(deployment: Deployment) -> dict[str, str]:
         "portal.deployment": str(deployment.uuid),
         "portal.commit": deployment.commit,
     }
+
+
+def once_labels(deployment: Deployment) -> dict[str, str]:
+    """A passing container is ours, but none of those that the watch looks after."""
+    return {"portal.managed": "1", "portal.once": str(deployment.uuid)}
 
 
 def image_labels(deployment: Deployment) -> dict[str, str]:

@@ -31,8 +31,9 @@ def place_of(instance: Instance) -> Place:
     """The place that an instance is."""
     if instance.kind == Kind.LOCAL:
         return desk()
-    from deployments.pipeline.proxies.nginx import NginxProxy
     from instances.hosts.of import host_of
+
+    from deployments.pipeline.proxies.nginx import NginxProxy
 
     host = host_of(instance) if instance.ssh_host else AbsentHost(instance.name)
     address = instance.address or instance.ssh_host

@@ -19,6 +19,8 @@ class BuildSpec:
     build_args: Mapping[str, str] = field(default_factory=dict)
     no_cache: bool = False
     container_port: int = 8000
+    # The folder that the build sees, relative to the checkout.
+    context: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Container:
     name: str
     running: bool
     image: str = ""
+    # The image it was really made of, where the runtime can tell.
+    image_digest: str = ""
     exit_code: int | None = None
     out_of_memory: bool = False
     restarts: int = 0
@@ -88,6 +92,14 @@ class Runtime(Protocol):
 
     def pull(self, runner: JobRunner, image: str) -> Progress:
         """Fetch an image that was made elsewhere. Fails with a code where the runtime knows no registry."""
+
+    def run_once(
+        self, runner: JobRunner, job: str, spec: RunSpec, command: str, *, code: str, mount: str = ""
+    ) -> Progress:
+        """Run a command in a passing container of the image; its end decides. Fails with `code`.
+
+        `mount` is a folder of the host that the command finds, and may write to, at /src.
+        """
 
     def start(self, spec: RunSpec) -> None:
         """Run the container; one that is there under that name with the same image is left alone."""

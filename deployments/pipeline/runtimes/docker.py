@@ -142,6 +142,15 @@ class DockerRuntime:
             self.remove(spec.name)
         self._run(spec, stamp)
 
+    def run_once(
+        self, runner: JobRunner, job: str, spec: RunSpec, command: str, *, code: str, mount: str = ""
+    ) -> Progress:
+        """Run a command in a passing container of the image; its end decides. Fails with `code`."""
+        environment = prepare({**spec.variables, "PORT": str(spec.container_port)})
+        script = commands.once_script(spec, command, names=environment.names, mount=mount)
+        files = {"lines": environment.lines, "assignments": environment.assignments}
+        return runner.job(job, script, files=files, code=code)
+
     def inspect(self, name: str) -> Container | None:
         """Look at a container; None when there is none of that name."""
         found = self._find(name)
@@ -234,7 +243,7 @@ class DockerRuntime:
 
 def build_stamp(spec: BuildSpec) -> str:
     """What the image is made of: the name stands for the commit."""
-    return _digest([spec.image, spec.dockerfile, sorted(spec.build_args.items())])
+    return _digest([spec.image, spec.dockerfile, spec.context, sorted(spec.build_args.items())])
 
 
 def run_stamp(spec: RunSpec) -> str:

@@ -78,6 +78,7 @@ def _found(data: dict[str, Any]) -> Found:
         name=data["Name"].removeprefix("/"),
         running=running,
         image=config["Image"],
+        image_digest=data["Image"],
         exit_code=None if running or state["Status"] == "created" else state["ExitCode"],
         out_of_memory=state["OOMKilled"],
         restarts=data.get("RestartCount", 0),

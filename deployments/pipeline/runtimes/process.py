@@ -155,6 +155,14 @@ class ProcessRuntime:
                 self.remove(spec.name)
         self._run(spec, image, stamp, generation)
 
+    def run_once(
+        self, runner: JobRunner, job: str, spec: RunSpec, command: str, *, code: str, mount: str = ""
+    ) -> Progress:
+        """There is no passing container without an engine."""
+        raise StepFailed(
+            "process_cannot", "The test command and hooks run inside the image, which needs a Docker engine."
+        )
+
     def inspect(self, name: str) -> Container | None:
         """Look at a container; None when there is none of that name."""
         found = self._look(name)

@@ -8,12 +8,14 @@ from django.db.models import Max
 
 from deployments import snapshots
 from deployments.models import Release
-from deployments.pipeline import names
+from deployments.pipeline import hooks, names, routes
 from deployments.pipeline.context import Context
 from deployments.pipeline.health import Probe, probe
 from deployments.pipeline.progress import DONE, Done, Progress, StepFailed, Wait, step
-from deployments.pipeline.runtimes.base import BuildSpec, Container, RunSpec
+from deployments.pipeline.run_specs import run_spec
+from deployments.pipeline.runtimes.base import BuildSpec, Container
 from instances import ports
+from instances.states import Kind as Place
 
 FIRST_LOOK_SECONDS = 0.15
 LOG_TAIL = 200
@@ -26,6 +28,8 @@ def build(ctx: Context) -> Progress:
     """Build the image unless one of the same commit and configuration is there."""
     given = ctx.deployment.options.get("image", "")
     image = given or names.image_name(ctx.deployment)
+    if not given and isinstance(before := hooks.run_pre_build(ctx, image), Wait):
+        return before
     progress = ctx.runtime.pull(ctx, given) if given else ctx.runtime.build(ctx, _build_spec(ctx, image))
     if isinstance(progress, Wait):
         return progress
@@ -33,7 +37,8 @@ def build(ctx: Context) -> Progress:
     if found is None:
         raise StepFailed("build_failed", f"The build ended well, but there is no image {image}.")
     ctx.remember(image=image, image_digest=found.digest, image_size=found.size)
-    return progress
+    tested = hooks.run_tests(ctx)
+    return tested if isinstance(tested, Wait) else progress
 
 
 def _build_spec(ctx: Context, image: str) -> BuildSpec:
@@ -42,9 +47,10 @@ def _build_spec(ctx: Context, image: str) -> BuildSpec:
         checkout=ctx.facts["checkout"],
         dockerfile=ctx.application.dockerfile,
         labels=names.image_labels(ctx.deployment),
-        build_args=ctx.deployment.options.get("build_args", {}),
+        build_args=names.build_args(ctx.deployment),
         no_cache=bool(ctx.deployment.options.get("no_cache")),
         container_port=ctx.facts.get("container_port", 8000),
+        context=ctx.application.context,
     )
 
 
@@ -82,12 +88,18 @@ def _choose_names(ctx: Context) -> None:
         port = ports.reserve(
             ctx.deployment.instance,
             holder=ctx.deployment.uuid,
-            candidates=settings.LOCAL_PRIVATE_PORTS,
+            candidates=_private_ports(ctx),
             usable=ctx.host.free_port,
         )
     except ports.NoFreePort:
         raise StepFailed("no_port", "No loopback port is free.") from None
     ctx.remember(container=names.container_name(ctx.deployment), host_port=port)
+
+
+def _private_ports(ctx: Context) -> range:
+    local: range = settings.LOCAL_PRIVATE_PORTS
+    remote: range = settings.REMOTE_PRIVATE_PORTS
+    return local if ctx.deployment.instance.kind == Place.LOCAL else remote
 
 
 def _ensure_release(ctx: Context) -> Release:
@@ -113,6 +125,7 @@ def _ensure_release(ctx: Context) -> Release:
             memory_mb=application.memory_mb,
             cpus=application.cpus,
             variables_version=environment.variables_version,
+            proxy=routes.snapshot(environment),
         )
         snapshots.store(release, snapshots.take(environment))
         release.save()
@@ -121,23 +134,23 @@ def _ensure_release(ctx: Context) -> Release:
     return release
 
 
-def run_spec(release: Release, *, name: str, host_port: int, labels: dict[str, str]) -> RunSpec:
-    """How this release is run; the same at its deployment and at every restart."""
-    return RunSpec(
-        name=name,
-        image=release.image,
-        host_port=host_port,
-        container_port=release.container_port,
-        memory_mb=release.memory_mb,
-        cpus=float(release.cpus),
-        labels=labels,
-        variables=snapshots.parse_variables(release),
-    )
+def check_image(ctx: Context, release: Release) -> None:
+    """Everything that the release is made of must be there before anything is touched."""
+    found = ctx.runtime.find_image(release.image)
+    if found is None:
+        raise StepFailed("image_gone", f"The image {release.image} is not on the machine.")
+    if release.image_digest and found.digest != release.image_digest:
+        raise StepFailed(
+            "image_gone",
+            f"{release.image} is another image now: {found.digest[:19]}, not {release.image_digest[:19]}.",
+        )
 
 
 def _start(ctx: Context, release: Release) -> Progress:
-    if ctx.runtime.find_image(release.image) is None:
-        raise StepFailed("image_gone", f"The image {release.image} is not on the machine.")
+    check_image(ctx, release)
+    before = hooks.run_pre_deploy(ctx, release)
+    if isinstance(before, Wait):
+        return before
     starts = ctx.step.data.get("starts", 0)
     if starts >= STARTS_ALLOWED:
         raise StepFailed("container_exited", "The container disappeared each time it was started.")

@@ -18,7 +18,9 @@ DEFAULT_PORT = 8000
 OUTPUT_TAIL = 8000
 NAMES_SHOWN = 8
 KEPT_BY_RETRY = ("default_branch", "git_suffix")
-READ_FROM_DOCKERFILE = ("dockerfile", "dockerfile_digest", "exposed_port", "commit_subject", "commit_author")
+READ_FROM_DOCKERFILE = (
+    "dockerfile", "dockerfile_digest", "exposed_port", "base_images", "commit_subject", "commit_author",
+)  # fmt: skip
 
 
 @step("validate", "Validate Git URL", timeout=60, at_desk=True)
@@ -182,7 +184,8 @@ def _text_of(ctx: Context, inspection: git.Inspection) -> str:
 
 def _read_dockerfile(ctx: Context, text: str) -> dict[str, Any]:
     try:
-        exposed = dockerfiles.read(text).exposed_ports
+        read = dockerfiles.read(text)
+        exposed = read.exposed_ports
     except dockerfiles.DockerfileError as error:
         raise StepFailed("dockerfile_invalid", f"{ctx.application.dockerfile}, {error}") from None
     port = next(iter(exposed), DEFAULT_PORT)
@@ -190,8 +193,18 @@ def _read_dockerfile(ctx: Context, text: str) -> dict[str, Any]:
         "dockerfile": ctx.application.dockerfile,
         "dockerfile_digest": hashlib.sha256(text.encode()).hexdigest(),
         "exposed_port": port,
+        "base_images": [s.base for s in read.needed_stages() if s.parent is None and check_base(s.base)],
         "container_port": ctx.application.container_port or port,
     }
+
+
+def check_base(image: str) -> bool:
+    """Whether it is an image that can be pulled ahead of the build."""
+    try:
+        inputs.check_image(image)
+    except ValidationError:
+        return False
+    return image != "scratch"
 
 
 def _is_read(ctx: Context) -> bool:
@@ -204,7 +217,7 @@ def _is_read(ctx: Context) -> bool:
         and before.get("dockerfile") == ctx.application.dockerfile
     )
     if same:
-        kept = {key: before[key] for key in READ_FROM_DOCKERFILE}
+        kept = {key: before[key] for key in READ_FROM_DOCKERFILE if key in before}
         ctx.remember(container_port=ctx.application.container_port or kept["exposed_port"], **kept)
     return same
 

@@ -1,16 +1,19 @@
 """Pointing the proxy at the new container, and making sure that it was right to do so."""
 
-from dataclasses import replace
+from collections.abc import Callable
 
 from django.conf import settings
 
+from deployments.pipeline import hooks, routes
 from deployments.pipeline.context import Context
-from deployments.pipeline.health import probe
+from deployments.pipeline.health import probe, probe_site
 from deployments.pipeline.progress import DONE, Done, Progress, StepFailed, Wait, step
-from deployments.pipeline.proxies.base import PortTaken, Route
+from deployments.pipeline.proxies.base import PortTaken, ProxyRefused, Route
+from deployments.pipeline.runtimes.base import Container
+from deployments.pipeline.steps import certificates
 from deployments.pipeline.steps.container import say_last_lines
 from deployments.states import Kind
-from instances import ports
+from instances.states import Kind as Place
 
 DRAIN_SECONDS = 5
 LOOK_SECONDS = 1.0
@@ -20,23 +23,33 @@ def switch_back(ctx: Context) -> Progress:
     """Give the traffic back to what was live before, or to nobody."""
     if "public_port" not in ctx.facts:
         return DONE
-    route = _route(ctx)
-    if ctx.environment.live_port is None:
+    route, live = _route(ctx), ctx.environment.live_release
+    if ctx.environment.live_port is None or live is None:
         ctx.proxy.remove(route.site)
         return DONE
-    ctx.proxy.apply(replace(route, upstream_port=ctx.environment.live_port, fallback_port=None))
+    ctx.proxy.apply(
+        routes.route_of(
+            ctx.environment,
+            live,
+            public_port=ctx.facts["public_port"],
+            upstream_port=ctx.environment.live_port,
+        )
+    )
     site = ctx.proxy.status().get(route.site)
     if site is not None and site.in_flight.get(route.upstream_port) and ctx.seconds_undoing() < DRAIN_SECONDS:
         return Wait(0.2)
     return DONE
 
 
-@step("proxy", "Configure NGINX", timeout=60, undo=switch_back)
+@step("proxy", "Configure NGINX", timeout=300, undo=switch_back)
 def switch(ctx: Context) -> Progress:
     """Send new requests to the new container; the one before stays as the fallback."""
     if "public_port" not in ctx.facts:
         _choose_public_port(ctx)
     route = _route(ctx)
+    progress = certificates.ensure(ctx, route)
+    if isinstance(progress, Wait):
+        return progress
     if route.fallback_port is not None and not ctx.deployment.traffic_moved:
         ctx.claim.update(traffic_moved=True)
         ctx.deployment.traffic_moved = True
@@ -45,9 +58,12 @@ def switch(ctx: Context) -> Progress:
         ctx.proxy.apply(route)
     except PortTaken as error:
         raise StepFailed("port_taken", str(error)) from error
+    except ProxyRefused as error:
+        raise StepFailed("proxy_failed", str(error)) from error
     url = ctx.proxy.address(route)
     ctx.remember(url=url)
-    return Done(f"The portal's own proxy sends {url} to 127.0.0.1:{route.upstream_port}.")
+    who = "The portal's own proxy" if ctx.deployment.instance.kind == Place.LOCAL else "NGINX"
+    return Done(f"{who} sends {url} to 127.0.0.1:{route.upstream_port}.")
 
 
 @step("health", "Health check", timeout=300)
@@ -61,13 +77,17 @@ def verify(ctx: Context) -> Progress:
     container = ctx.runtime.inspect(ctx.facts["container"])
     # Asked directly as well: through the proxy the version before would answer for a dead one.
     direct = probe(ctx.host, ctx.facts["host_port"], path)
-    through = probe(ctx.host, ctx.facts["public_port"], path)
+    through = probe_site(ctx.host, site.route, path, basic_auth=_route(ctx).basic_auth)
+    _check_image(ctx, container)
     if container is None or not container.running or container.restarts or not (direct.ok and through.ok):
         return _doubt(ctx, f"{direct if not direct.ok else through}")
     if ctx.step.data.get("doubts"):
         ctx.keep(doubts=0)
     if ctx.seconds_in_step() < _watch_seconds(ctx):
         return Wait(LOOK_SECONDS)
+    after = hooks.run_post_deploy(ctx, ctx.deployment.release)
+    if isinstance(after, Wait):
+        return after
     return Done(f"{ctx.facts['url']} answers {path} with HTTP {through.status}.")
 
 
@@ -106,22 +126,37 @@ def _watch_seconds(ctx: Context) -> float:
     return seconds
 
 
+def _check_image(ctx: Context, container: Container | None) -> None:
+    """What really runs must be the release, whatever its container is called."""
+    assert ctx.deployment.release is not None
+    wanted = ctx.deployment.release.image_digest
+    if container is not None and container.image_digest and container.image_digest != wanted:
+        raise StepFailed(
+            "wrong_container", f"{container.name} runs {container.image_digest[:19]}, not {wanted[:19]}."
+        )
+
+
 def _choose_public_port(ctx: Context) -> None:
     """The environment keeps its port for good; a new one gets a free port of the range."""
-    environment = ctx.environment
-    wanted = [environment.public_port] if environment.public_port else settings.LOCAL_PUBLIC_PORTS
     try:
-        port = ports.reserve(
-            environment.instance, holder=environment.uuid, candidates=wanted, usable=ctx.host.free_port
-        )
-    except ports.NoFreePort:
+        port = routes.hold_public_port(ctx.environment, usable=_usable(ctx))
+    except routes.NoPublicPort:
         raise StepFailed("no_port", "No public port is free.") from None
     ctx.remember(public_port=port)
 
 
+def _usable(ctx: Context) -> Callable[[int], bool]:
+    """Port 80 is NGINX's own on a machine where it stands in front."""
+    if ctx.deployment.instance.kind == Place.LOCAL:
+        return ctx.host.free_port
+    return lambda port: port == routes.HTTP or ctx.host.free_port(port)
+
+
 def _route(ctx: Context) -> Route:
-    return Route(
-        site=ctx.environment.uuid.hex,
+    assert ctx.deployment.release is not None
+    return routes.route_of(
+        ctx.environment,
+        ctx.deployment.release,
         public_port=ctx.facts["public_port"],
         upstream_port=ctx.facts["host_port"],
         fallback_port=ctx.environment.live_port,
