@@ -12,14 +12,15 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from deployments.models import Deployment, Environment, Release
-from deployments.pipeline import names
+from deployments.pipeline import names, routes
 from deployments.pipeline.health import probe
 from deployments.pipeline.places import Place
-from deployments.pipeline.proxies.base import PortTaken, Route, SiteStatus
+from deployments.pipeline.proxies.base import PortTaken, ProxyRefused, Route, SiteStatus
 from deployments.pipeline.run_specs import run_spec
 from deployments.pipeline.runtimes.base import Container, Runtime
 from deployments.states import Health, Wanted
 from instances import ports
+from instances.states import Kind
 from portal.core import audit
 from portal.core.clock import database_now, now_plus
 
@@ -179,7 +180,7 @@ class Upkeep:
 
     def _forget_old_releases(self) -> None:
         """Remove the images of releases beyond the newest few; the live one always stays."""
-        kept = self.environment.releases.filter(kept=True).order_by("-number")
+        kept = self.environment.releases.filter(kept=True, protected=False).order_by("-number")
         for release in kept[settings.KEPT_RELEASES :]:
             if release.pk != self.environment.live_release_id:
                 self._forget(release)
@@ -210,25 +211,43 @@ class Upkeep:
         )
         if wrong:
             self._apply_route()
+        self._keep_address()
 
     def _site(self) -> SiteStatus | None:
         self.place.proxy.ensure()
         return self.place.proxy.status().get(self.environment.uuid.hex)
 
     def _apply_route(self) -> None:
+        try:
+            self.place.proxy.apply(self._route())
+        except (PortTaken, ProxyRefused) as error:
+            set_health(self.environment, Health.UNHEALTHY, str(error))
+
+    def _route(self) -> Route:
         environment = self.environment
         assert environment.public_port is not None
         assert environment.live_port is not None
-        try:
-            self.place.proxy.apply(
-                Route(
-                    site=environment.uuid.hex,
-                    public_port=environment.public_port,
-                    upstream_port=environment.live_port,
-                )
-            )
-        except PortTaken as error:
-            set_health(environment, Health.UNHEALTHY, str(error))
+        assert environment.live_release is not None
+        return routes.route_of(
+            environment,
+            environment.live_release,
+            public_port=environment.public_port,
+            upstream_port=environment.live_port,
+        )
+
+    def _keep_address(self) -> None:
+        """A machine may have got another address while it was stopped; its links follow."""
+        environment = self.environment
+        if environment.instance.kind == Kind.LOCAL:
+            return
+        url = self.place.proxy.address(self._route())
+        if url == environment.url:
+            return
+        Environment.objects.filter(pk=environment.pk).update(url=url)
+        audit.record(
+            "environment.address_changed", environment, by=None, team=environment.application.team,
+            before=environment.url, after=url,
+        )  # fmt: skip
 
     def _clear_away(self) -> None:
         """The application was deleted: take everything of it from the machine, keep its history."""

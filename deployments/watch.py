@@ -8,17 +8,22 @@ from django.db.models.functions import Now
 from deployments.models import Deployment, Environment
 from deployments.pipeline import names
 from deployments.pipeline.health import probe
-from deployments.pipeline.places import Place, place_of
+from deployments.pipeline.places import Place as Standing
+from deployments.pipeline.places import place_of
 from deployments.pipeline.runtimes.base import Container, Runtime
 from deployments.states import ACTIVE, Health, Wanted
 from deployments.upkeep import Upkeep, set_health
 from instances.hosts.base import HostError
+from instances.states import GONE
+from instances.states import Kind as Place
+from instances.states import Status as Machine
 from portal.core.clock import now_plus
 from portal.core.logcontext import about_deployment
 
 logger = logging.getLogger(__name__)
 
 CHECK_SECONDS = 10.0
+SILENT = (*GONE, Machine.UNREACHABLE)
 
 
 def take_turn() -> bool:
@@ -48,12 +53,17 @@ def _check_safely(environment: Environment) -> None:
             check(environment)
         except HostError as error:
             logger.warning("%s could not be checked: %s", environment, error)
+            note_absence(environment, error)
         except Exception:
             logger.exception("checking %s broke", environment)
 
 
 def check(environment: Environment) -> None:
     """Look at what is there, and do the one thing that brings it nearer to what is wanted."""
+    if environment.instance.status in SILENT:
+        # Whether it answers again is the fleet's business; asking here would keep others waiting.
+        note_absence(environment, None)
+        return
     place = place_of(environment.instance)
     # Listed before the rows are read: what is in this list existed by then, so whatever is not
     # wanted by the rows is left over and not being made.
@@ -65,7 +75,23 @@ def check(environment: Environment) -> None:
     Upkeep(environment, place, found).bring_about()
 
 
-def _containers(place: Place, environment: Environment) -> list[tuple[Runtime, Container]]:
+def note_absence(environment: Environment, error: HostError | None) -> None:
+    """Say what it means for the application that its machine does not answer."""
+    instance = environment.instance
+    if instance.kind == Place.LOCAL or environment.live_release is None:
+        return
+    if instance.status in (Machine.TERMINATED, Machine.TERMINATING):
+        set_health(environment, Health.LOST, instance.trouble or f"{instance} is gone.")
+    elif instance.status in (Machine.STOPPED, Machine.STOPPING):
+        set_health(environment, Health.STOPPED, f"{instance} is stopped.")
+    elif error is None or environment.failures >= 1:
+        detail = instance.trouble or str(error or f"{instance} does not answer.")
+        set_health(environment, Health.UNHEALTHY, detail, failures=environment.failures + 1)
+    else:
+        Environment.objects.filter(pk=environment.pk).update(failures=environment.failures + 1)
+
+
+def _containers(place: Standing, environment: Environment) -> list[tuple[Runtime, Container]]:
     """Everything of this environment, whatever runs it. What is live must be seen; the rest may wait."""
     labels = names.environment_labels(environment)
     live = environment.live_release.runtime if environment.live_release else ""
@@ -80,7 +106,7 @@ def _containers(place: Place, environment: Environment) -> list[tuple[Runtime, C
     return found
 
 
-def _note_health(environment: Environment, place: Place) -> None:
+def _note_health(environment: Environment, place: Standing) -> None:
     """While a deployment is under way only look; acting is its business."""
     if environment.live_port and environment.live_release and environment.wanted == Wanted.RUNNING:
         answer = probe(place.host, environment.live_port, environment.live_release.health_path)

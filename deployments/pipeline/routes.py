@@ -59,7 +59,8 @@ def hold_public_port(environment: Environment, *, usable: Any) -> int:
     instance = environment.instance
     if instance.kind != Kind.LOCAL and (environment.hostnames or environment.path_prefix):
         return HTTP
-    wanted = [environment.public_port] if environment.public_port else _candidates(instance)
+    chosen = environment.public_port if environment.public_port != HTTP else None
+    wanted = [chosen] if chosen else _candidates(instance)
     try:
         return ports.reserve(instance, holder=environment.uuid, candidates=wanted, usable=usable)
     except ports.NoFreePort:
