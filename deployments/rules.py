@@ -109,6 +109,16 @@ def check_can_rollback(user: User, environment: Environment, release: Release | 
         raise ActionDenied(f"{release} was never live here, or its image was removed.", code="image_gone")
 
 
+def check_can_protect(user: User, release: Release) -> None:
+    """Keep a release's image, or let it go; a protected environment's only as a team admin."""
+    environment = release.environment
+    _check_alive(environment.application)
+    right = "variable.set_protected" if environment.protected else "application.edit"
+    access.check(user, right, environment.application.team)
+    if not release.kept:
+        raise ActionDenied(f"The image of {release} was removed already.", code="image_gone")
+
+
 def rollback_candidates(environment: Environment) -> Any:
     """The kept releases that were live here before, newest first."""
     return (
@@ -180,6 +190,10 @@ def why_not_redeploy(user: User, deployment: Deployment) -> str:
 
 def why_not_rollback(user: User, environment: Environment, release: Release | None = None) -> str:
     return _why_not(check_can_rollback, user, environment, release)
+
+
+def why_not_protect(user: User, release: Release) -> str:
+    return _why_not(check_can_protect, user, release)
 
 
 def can_edit(user: User, application: Application) -> bool:

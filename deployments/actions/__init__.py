@@ -8,6 +8,7 @@ from deployments.actions.deploying import deploy_url
 from deployments.actions.deployments import Started, cancel, redeploy, retry, rollback, start
 from deployments.actions.environments import create_environment, update_environment
 from deployments.actions.operations import restart_environment, start_environment, stop_environment
+from deployments.actions.releases import protect_release
 from deployments.actions.variables import remove_variable, set_variable
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "create_environment",
     "delete_application",
     "deploy_url",
+    "protect_release",
     "redeploy",
     "remove_variable",
     "restart_environment",

@@ -18,7 +18,7 @@ from portal.core.models import Team, User
 
 EDITABLE = {
     "git_url", "default_branch", "dockerfile", "container_port", "health_path", "test_command",
-    "memory_mb", "cpus", "description", "git_token", "deploy_key",
+    "memory_mb", "cpus", "description", "git_token", "deploy_key", "context", "build_args", "hooks",
 }  # fmt: skip
 
 

@@ -2,22 +2,35 @@
 
 from typing import Any
 
-from django.conf import settings
-from django.db import IntegrityError, transaction
-
 from deployments import inputs, rules
+from deployments.actions import reach
 from deployments.actions.conflicts import atomic_again
-from deployments.actions.fields import assign, changes, refuse_unknown, validate
+from deployments.actions.fields import SECRETS, assign, changes, refuse_unknown, validate
 from deployments.actions.refusals import audited
-from deployments.models import Application, Environment
-from instances.models import Instance, PortReservation
+from deployments.models import Application, Deployment, Environment, Release
+from deployments.states import UNFINISHED, Health
+from instances.models import Instance
 from instances.rules import check_can_use
-from instances.states import Kind
+from instances.states import Kind, Status
 from portal.core import access, audit
 from portal.core.errors import Invalid
 from portal.core.models import User
 
-EDITABLE = {"branch", "public_port", "protected"}
+EDITABLE = {
+    "branch", "public_port", "protected", "hostnames", "path_prefix", "https", "proxy_options", "basic_auth",
+    "on_failure",
+}  # fmt: skip
+
+# What is known of a container goes with the machine it was on.
+NOTHING_LIVE: dict[str, Any] = {
+    "live_release": None, "live_deployment": None, "live_container": "", "live_port": None, "url": "",
+    "health": Health.NOTHING, "health_detail": "", "next_check_at": None,
+}  # fmt: skip
+
+
+def is_gone(instance: Instance) -> bool:
+    """The machine is no more, or will be soon."""
+    return instance.deleted_at is not None or instance.status in (Status.TERMINATING, Status.TERMINATED)
 
 
 @audited("environment.create")
@@ -33,29 +46,51 @@ def create_environment(
     assign(environment, fields)
     validate(environment)
     environment.save()
-    _hold_port(environment)
+    reach.settle(environment, by=by)
     audit.record("environment.create", environment, by=by, team=application.team, instance=instance.name)
     return environment
 
 
 @audited("environment.update")
 @atomic_again
-def update_environment(*, environment: Environment, by: User, **fields: Any) -> Environment:
+def update_environment(
+    *, environment: Environment, by: User, instance: Instance | None = None, **fields: Any
+) -> Environment:
     """Change an environment; it takes effect with the next deployment."""
     rules.check_can_edit(by, environment.application)
     refuse_unknown(fields, EDITABLE)
     if environment.protected or fields.get("protected"):
         access.check(by, "variable.set_protected", environment.application.team)
-    before = {name: getattr(environment, name) for name in fields}
+    before = {name: getattr(environment, name) for name in fields if name not in SECRETS}
+    if instance is not None and instance.pk != environment.instance_id:
+        before["instance"] = environment.instance
+        _move(environment, instance, by)
     assign(environment, fields)
     validate(environment)
     environment.save()
-    _hold_port(environment)
+    reach.settle(environment, by=by)
     audit.record(
         "environment.update", environment, by=by, team=environment.application.team,
         changes=changes(before, environment, fields),
     )  # fmt: skip
     return environment
+
+
+def _move(environment: Environment, instance: Instance, by: User) -> None:
+    """To another instance, as long as nothing of it is on the one where it is."""
+    what = f"{environment} is on {environment.instance}"
+    if environment.live_release_id is not None and not is_gone(environment.instance):
+        raise Invalid(
+            {"target": f"{what} and live there. Use another environment name to deploy to {instance}."}
+        )
+    if Deployment.objects.filter(environment=environment, status__in=UNFINISHED).exists():
+        raise Invalid({"target": f"{what}, and a deployment there is under way. Wait for its end."})
+    _check_target(environment.application, instance, by)
+    environment.instance = instance
+    for name, nothing in NOTHING_LIVE.items():
+        setattr(environment, name, nothing)
+    # Their images are on the machine that is left.
+    Release.objects.filter(environment=environment).update(kept=False)
 
 
 def _check_target(application: Application, instance: Instance, by: User) -> None:
@@ -67,24 +102,3 @@ def _check_target(application: Application, instance: Instance, by: User) -> Non
         >= instance.max_applications
     ):
         raise Invalid({"target": f"{instance} is full: it holds {instance.max_applications} environments."})
-
-
-def _hold_port(environment: Environment) -> None:
-    """Reserve the public port that was asked for, or say who has it."""
-    port = environment.public_port
-    if port is None:
-        return
-    if port in (settings.PORT, *settings.LOCAL_PRIVATE_PORTS) and environment.instance.kind == Kind.LOCAL:
-        raise Invalid({"host_port": f"{port} is used by the portal itself. Choose another port."})
-    PortReservation.objects.filter(instance=environment.instance, holder=environment.uuid).exclude(
-        number=port
-    ).delete()
-    try:
-        with transaction.atomic():
-            PortReservation.objects.get_or_create(
-                instance=environment.instance, holder=environment.uuid, defaults={"number": port}
-            )
-    except IntegrityError:
-        raise Invalid(
-            {"host_port": f"{port} is taken on {environment.instance}. Choose another port."}
-        ) from None

@@ -1,5 +1,6 @@
-"""How actions take fields: known ones only, secrets sealed, refused by name when the model says so."""
+"""How actions take fields: known ones only, read by one rule, secrets sealed, refused by name."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -9,7 +10,24 @@ from deployments.models import Application, Environment
 from portal.core.errors import Invalid
 from portal.core.secrets import Secret
 
-SECRETS = {"git_token", "deploy_key"}
+SECRETS = {"git_token", "deploy_key", "basic_auth"}
+
+
+def parse_proxy_options(value: Any) -> Any:
+    from deployments.inputs import proxy_options
+
+    return proxy_options.parse_proxy_options(value)
+
+
+# What a column alone cannot check; each reads a value, or refuses it.
+PARSERS: dict[str, Callable[[Any], Any]] = {
+    "build_args": inputs.parse_build_args,
+    "hooks": inputs.parse_hooks,
+    "test_command": inputs.parse_command,
+    "hostnames": inputs.parse_hostnames,
+    "proxy_options": parse_proxy_options,
+    "basic_auth": inputs.parse_basic_auth,
+}
 
 
 def canonical(git_url: str) -> str:
@@ -30,8 +48,20 @@ def refuse_unknown(fields: dict[str, Any], known: set[str]) -> None:
 
 
 def assign(row: Application | Environment, fields: dict[str, Any]) -> None:
+    """Set the fields as they are read; all that are refused are named at once."""
+    problems = {}
     for name, value in fields.items():
-        setattr(row, name, Secret(value) if name in SECRETS else value)
+        try:
+            setattr(row, name, _read(name, value))
+        except ValidationError as error:
+            problems[name] = error.messages
+    if problems:
+        raise Invalid(problems)
+
+
+def _read(name: str, value: Any) -> Any:
+    parsed = PARSERS[name](value) if name in PARSERS else value
+    return Secret(parsed) if name in SECRETS else parsed
 
 
 def validate(row: Application | Environment) -> None:

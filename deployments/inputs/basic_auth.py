@@ -21,11 +21,10 @@ def parse_basic_auth(value: object) -> str:
             "Write user:password. The user may contain letters, digits and . _ @ + -, at most 64 of them.",
         )
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        refuse(
-            "basic_auth", f"The password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters."
-        )
+        refuse("basic_auth", f"The password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
     if not all(" " <= character <= "~" for character in password):
         refuse(
-            "basic_auth", "The password may contain visible ASCII characters and spaces only; browsers differ on others."
+            "basic_auth",
+            "The password may contain visible ASCII characters and spaces only; browsers differ on others.",
         )
     return value

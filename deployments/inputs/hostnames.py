@@ -68,4 +68,3 @@ def _is_address(name: str) -> bool:
 def split_lines(text: str) -> list[str]:
     """The entries of a text with one per line; commas part them too."""
     return [entry.strip() for entry in re.split(r"[\n,]", text) if entry.strip()]
-
