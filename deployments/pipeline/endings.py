@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from deployments import logs
 from deployments.models import Deployment, Environment, Release, Step
-from deployments.pipeline import plans
+from deployments.pipeline import evidence, plans
 from deployments.pipeline.claims import Claim, Stale
 from deployments.pipeline.failures import explain
 from deployments.pipeline.progress import StepFailed, Wait
@@ -36,10 +36,21 @@ def fail_step(work: Work, step: Step | None, failure: StepFailed) -> None:
         if step.status in (StepStatus.PENDING, StepStatus.RUNNING):
             message = f"{explanation.title}. {detail}".strip()[:500]
             work.claim.update_step(step, status=StepStatus.FAILED, message=message, finished_at=Now())
+    found = {**_gathered(work, step, failure), **failure.evidence}
     begin(
         work.claim, work.deployment, ending=Status.FAILED, failure_code=failure.code, failure_detail=detail,
-        evidence={**work.deployment.evidence, **_masked(work, failure.evidence)},
+        evidence={**work.deployment.evidence, **_masked(work, found)},
     )  # fmt: skip
+
+
+def _gathered(work: Work, step: Step | None, failure: StepFailed) -> dict[str, Any]:
+    """What the machine can tell about it, where there is one that answers."""
+    silent = failure.code in ("host_unreachable", "instance_gone") or failure.code.startswith(
+        ("ssh_", "aws_")
+    )
+    if step is None or silent or plans.spec_of(work.deployment, step.key).at_desk:
+        return {}
+    return evidence.collect(work.context(step), container="container" in work.deployment.facts)
 
 
 def _masked(work: Work, value: Any) -> Any:

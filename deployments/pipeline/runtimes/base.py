@@ -62,6 +62,7 @@ class Container:
     host_port: int | None = None
     # The ports it listens on inside, where the runtime can tell; for the diagnosis.
     listening: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 class JobRunner(Protocol):

@@ -83,6 +83,7 @@ def _found(data: dict[str, Any]) -> Found:
         out_of_memory=state["OOMKilled"],
         restarts=data.get("RestartCount", 0),
         host_port=_host_port(data["HostConfig"]),
+        labels=labels,
     )
     return Found(container, state["Status"], data["Image"], labels.get(RUN_LABEL, ""), labels, state["Pid"])
 

@@ -253,6 +253,7 @@ class ProcessRuntime:
             out_of_memory=found["out_of_memory"],
             host_port=found["host_port"],
             listening=tuple(found["listening"]),
+            labels=found.get("labels", {}),
         )
 
     def _ask_job(self, id: str) -> tuple[bool, int | None]:
