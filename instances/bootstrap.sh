@@ -250,6 +250,7 @@ part_extras() {
       *) fail usage "There is no extra named $extra." ;;
     esac
   done
+  touch "$state/extras.done"
 }
 
 extra_swap() {
