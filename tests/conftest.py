@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from tests import postgres, redis_server
-from tests.e2e import engine
+from tests.e2e import cloud, engine
 from tests.servers import required
 
 # Marker → whether this machine has it. What PORTAL_TESTS_REQUIRE names may not be skipped.
@@ -15,6 +15,7 @@ AVAILABLE: dict[str, Callable[[], bool]] = {
     "postgres": postgres.installed,
     "redis": redis_server.installed,
     "docker": engine.is_ready,
+    "cloudbox": cloud.is_there,
     "browser": lambda: shutil.which("chromium") is not None,
 }
 

@@ -1,8 +1,6 @@
 """Traffic switches last: nobody who uses the application notices a deployment, good or bad."""
 
 import http.client
-import json
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,55 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests import apps
+from tests.e2e.load import Load
 from tests.e2e.portal_process import Portal
 from tests.git_server import GitServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
-
-RATE = 50
-
-
-class Load:
-    """Fifty requests a second, half of them over kept connections; counts what did not answer well."""
-
-    def __init__(self, url: str) -> None:
-        self.host, _, self.port = url.removeprefix("http://").rstrip("/").partition(":")
-        self.failed: list[str] = []
-        self.versions: list[str] = []
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._run, args=(keep,)) for keep in (True, False) for _ in range(2)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def _run(self, keep: bool) -> None:
-        connection = self._connect()
-        pause = len(self._threads_planned) / RATE
-        while not self._stop.wait(pause):
-            try:
-                if not keep:
-                    connection = self._connect()
-                connection.request("GET", "/")
-                answer = connection.getresponse()
-                body = answer.read()
-                if answer.status != 200:
-                    self.failed.append(f"HTTP {answer.status}")
-                else:
-                    self.versions.append(json.loads(body)["version"])
-            except Exception as error:
-                self.failed.append(repr(error))
-                connection = self._connect()
-
-    _threads_planned = range(4)
-
-    def _connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self.host, int(self.port), timeout=10)
-
-    def stop(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=15)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +117,7 @@ def test_a_crash_is_seen_and_repaired(portal: Portal, git: GitServer) -> None:
     git.commit("crash", crashing)
     end = portal.wait_for_end(portal.deploy(git.url("crash")))
     load = Load(str(end["url"]))
-    connection = load._connect()
+    connection = load.connect()
     connection.request("GET", "/crash")
     status = connection.getresponse().status
     load.stop()

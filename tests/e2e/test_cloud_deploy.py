@@ -1,0 +1,182 @@
+"""The whole journey on machines that are not this one: a new EC2 instance, and a server somebody has."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.cloud import Cloud, get, push_commit, register
+from tests.e2e.load import Load
+from tests.e2e.portal_process import Portal, wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(900)]
+
+STEPS = [
+    "validate", "dockerfile", "security_group", "instance", "ssh", "docker",
+    "nginx", "clone", "build", "run", "proxy", "health",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Cloud:
+    return Cloud()
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[Portal]:
+    portal = cloud.portal(tmp_path_factory.mktemp("portal"), PORTAL_INSTALLATION="journey")
+    portal.start_worker()
+    yield portal
+    portal.close()
+    cloud.end_machines("journey")
+
+
+@pytest.fixture(scope="module")
+def made(portal: Portal, cloud: Cloud) -> dict[str, Any]:
+    """`hello` on an instance that the portal makes for it."""
+    return portal.wait_for_end(portal.deploy(cloud.app("hello"), target="ec2"), seconds=240)
+
+
+def test_a_git_url_becomes_a_live_url_on_a_new_instance(
+    portal: Portal, cloud: Cloud, made: dict[str, Any]
+) -> None:
+    assert (made["status"], made["code"]) == ("succeeded", ""), made
+    assert [step[0] for step in made["steps"]] == STEPS
+    assert {step[1] for step in made["steps"]} <= {"succeeded", "skipped"}
+    assert made["numbers"] == list(range(1, made["count"] + 1))
+    status, text = get(made["url"])
+    assert (status, '"app": "hello"' in text) == (200, True)
+    assert made["url"].count(":") == 1, "it answers on port 80"
+    machines = cloud.machines("journey")
+    assert len(machines) == 1
+    tags = {tag["Key"]: tag["Value"] for tag in machines[0]["Tags"]}
+    assert tags["ManagedBy"] == "portal"
+    assert machines[0]["MetadataOptions"]["HttpTokens"] == "required"
+
+
+def test_the_host_key_that_travelled_in_the_user_data_is_no_longer_the_pinned_one(
+    portal: Portal, made: dict[str, Any]
+) -> None:
+    answer = portal.run(
+        """
+        import json
+        from instances.hosts.of import host_of
+        from instances.models import Instance
+        instance = Instance.objects.get(kind="ec2")
+        answer = dict(
+            pinned=instance.host_keys, launch=instance.launch.reveal(), ok=host_of(instance).call(["true"]).ok
+        )
+        """
+    )
+    assert len(answer["pinned"]) == 1
+    assert answer["pinned"][0].split()[1] not in answer["launch"]
+    assert answer["ok"]
+
+
+def test_a_changed_commit_is_put_on_the_same_machine_and_a_rollback_brings_the_old_one_back(
+    portal: Portal, cloud: Cloud, made: dict[str, Any], tmp_path: Path
+) -> None:
+    load = Load(made["url"])
+    push_commit(cloud, tmp_path, "hello", "changed")
+    again = portal.wait_for_end(portal.deploy(cloud.app("hello")), seconds=120)
+    assert again["status"] == "succeeded", again
+    assert '"version": "changed"' in get(made["url"])[1]
+    assert len(cloud.machines("journey")) == 1
+    began = time.monotonic()
+    uuid = portal.run(
+        """
+        from deployments import actions
+        from deployments.models import Environment
+        from portal.core.models import User
+        environment = Environment.objects.get(application__name="hello")
+        answer = str(actions.rollback(environment=environment, by=User.objects.get()).deployment.uuid)
+        """
+    )
+    back = portal.wait_for_end(uuid, seconds=60)
+    assert back["status"] == "succeeded", back
+    assert time.monotonic() - began < 30
+    assert '"version": "changed"' not in get(made["url"])[1]
+    load.stop()
+    assert load.failed == []
+
+
+def test_the_same_commit_is_not_built_twice(portal: Portal, cloud: Cloud, made: dict[str, Any]) -> None:
+    ends = [portal.wait_for_end(portal.deploy(cloud.app("hello")), seconds=120) for _ in range(2)]
+    build = next(step for step in ends[1]["steps"] if step[0] == "build")
+    assert build[1] == "skipped", build
+
+
+def test_a_second_application_on_the_instance_gets_a_port_of_its_own_or_a_name(
+    portal: Portal, cloud: Cloud, made: dict[str, Any]
+) -> None:
+    target = portal.run("from instances.models import Instance; answer = Instance.objects.get(kind='ec2').name")
+    other = portal.wait_for_end(
+        portal.deploy(cloud.app("hello"), target=target, name="hello-two"), seconds=120
+    )
+    assert other["status"] == "succeeded", other
+    assert other["url"] != made["url"]
+    assert get(other["url"])[0] == 200
+    assert get(made["url"])[0] == 200
+
+
+def test_values_arrive_byte_for_byte(portal: Portal, cloud: Cloud, made: dict[str, Any]) -> None:
+    value = "a'b\"c$d`e\\f\nsecond line\ttab é 漢 $(touch /tmp/pwned) ;&|"
+    target = portal.run("from instances.models import Instance; answer = Instance.objects.get(kind='ec2').name")
+    end = portal.wait_for_end(
+        portal.deploy(cloud.app("hello"), target=target, name="variables", variables={"APP_VALUE": value}),
+        seconds=120,
+    )
+    import json
+
+    assert json.loads(get(end["url"] + "env")[1])["APP_VALUE"] == value
+
+
+def test_an_address_that_changes_is_healed(portal: Portal, cloud: Cloud, made: dict[str, Any]) -> None:
+    ask = """
+        from instances import actions
+        from instances.models import Instance
+        from portal.core.models import User
+        actions.{verb}_instance(instance=Instance.objects.get(kind="ec2"), by=User.objects.get())
+    """
+    look = "from instances.models import Instance; i = Instance.objects.get(kind='ec2'); answer = [i.status, i.address]"
+    before = portal.run(look)[1]
+    portal.run(ask.format(verb="stop"))
+    wait_until(lambda: portal.run(look), lambda seen: seen[0] == "stopped", seconds=60)
+    portal.run(ask.format(verb="start"))
+    wait_until(lambda: portal.run(look), lambda seen: seen[0] == "running" and seen[1] != before, seconds=90)
+    url = wait_until(
+        lambda: portal.run(
+            "from deployments.models import Environment; "
+            "answer = Environment.objects.get(application__name='hello').url"
+        ),
+        lambda url: before not in url,
+        seconds=60,
+    )
+    wait_until(lambda: _status(url), lambda status: status == 200, seconds=60)
+
+
+def test_a_server_somebody_has_needs_no_aws(tmp_path: Path, cloud: Cloud) -> None:
+    server = cloud.add_server("journey-server")
+    portal = cloud.portal(
+        tmp_path, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AWS_ENDPOINT_URL="http://127.0.0.1:9"
+    )
+    try:
+        register(portal, server, "box")
+        portal.start_worker()
+        end = portal.wait_for_end(portal.deploy(cloud.app("hello"), target="box"), seconds=240)
+        assert (end["status"], end["code"]) == ("succeeded", ""), end
+        skipped = {step[0] for step in end["steps"] if step[1] == "skipped"}
+        assert {"security_group", "instance"} <= skipped
+        assert get(end["url"])[0] == 200
+    finally:
+        portal.close()
+        cloud.remove_server("journey-server")
+
+
+def _status(url: str) -> int:
+    try:
+        return get(url)[0]
+    except OSError:
+        return 0
