@@ -109,6 +109,25 @@ class PossibleAction(serializers.Serializer[Any]):
     reason = serializers.CharField()
 
 
+class FindingShape(serializers.Serializer[Any]):
+    """What probably caused a failure, with the line that proves it."""
+
+    rule = serializers.IntegerField()
+    title = serializers.CharField()
+    meaning = serializers.CharField()
+    fix = serializers.CharField()
+    evidence = serializers.CharField()
+    snippet = serializers.CharField(help_text="Something to take over as it stands; may be empty.")
+    proposal = inline(
+        "Proposal",
+        {
+            "what": serializers.CharField(help_text="retry, set_port, raise_memory, …"),
+            "values": serializers.DictField(help_text="E.g. the field and its value."),
+        },
+        allow_null=True,
+    )
+
+
 class ExplainAnswer(serializers.Serializer[Any]):
     """What became of a deployment, why, and what to do."""
 
@@ -128,8 +147,11 @@ class ExplainAnswer(serializers.Serializer[Any]):
         },
         allow_null=True,
     )
+    diagnoses = FindingShape(many=True)
     step = shapes.StepShape(allow_null=True)
-    evidence = serializers.DictField()
+    evidence = serializers.DictField(
+        help_text="What was gathered on the machine when it failed; secrets are masked."
+    )
     actions = PossibleAction(many=True)
     links = shapes.LinksShape()
 
@@ -199,6 +221,15 @@ EXPLAIN_EXAMPLE = example(
             "fix": "Add a Dockerfile, or set its path in the application's settings.",
             "detail": "Dockerfile",
         },
+        "diagnoses": [
+            {
+                "rule": 11, "title": "The Dockerfile is somewhere else",
+                "meaning": "At this commit there is api/Dockerfile.",
+                "fix": "Set the Dockerfile path to api/Dockerfile, then deploy again.",
+                "evidence": "There is no Dockerfile at 0a1b2c3. Found instead: api/Dockerfile.", "snippet": "",
+                "proposal": {"what": "set_dockerfile", "values": {"dockerfile": "api/Dockerfile"}},
+            }
+        ],
         "step": {**STEP, "number": 2, "key": "check_dockerfile", "name": "Check Dockerfile", "status": "failed"},
         "evidence": {},
         "actions": [

@@ -1,6 +1,6 @@
 """The addresses of deployments and applications, below the API's root."""
 
-from deployments.api import applications, deployments, logs, stats, variables
+from deployments.api import applications, deployments, explain, logs, stats, variables
 from portal.api.routes import route
 
 urlpatterns = [
@@ -9,7 +9,7 @@ urlpatterns = [
     route("deploy", deployments.Deploy.as_view(), "deploy"),
     route("deployments/<identifier>", deployments.OneDeployment.as_view(), "deployment"),
     route("deployments/<identifier>/logs", logs.Logs.as_view(), "deployment-logs"),
-    route("deployments/<identifier>/explain", logs.Explain.as_view(), "deployment-explain"),
+    route("deployments/<identifier>/explain", explain.Explain.as_view(), "deployment-explain"),
     route("deployments/<identifier>/cancel", deployments.Cancel.as_view(), "deployment-cancel"),
     route("deployments/<identifier>/retry", deployments.Retry.as_view(), "deployment-retry"),
     route("deployments/<identifier>/redeploy", deployments.Redeploy.as_view(), "deployment-redeploy"),

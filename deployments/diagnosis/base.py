@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-LINE_LENGTH = 300
+LINE_LENGTH = 600
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Searched in this order; what the failing step itself said is the best proof.
 PLACES = ("detail", "container_log", "health_answer", "nginx_errors", "log_tail")
@@ -115,7 +115,8 @@ class Rule:
 
 def clipped(line: str) -> str:
     """A line as proof, no longer than can be read."""
-    return line.strip()[:LINE_LENGTH]
+    line = line.strip()
+    return line if len(line) <= LINE_LENGTH else line[:LINE_LENGTH] + "…"
 
 
 def saying(

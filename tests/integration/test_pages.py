@@ -156,7 +156,7 @@ def test_a_failed_deployment_says_what_it_means_and_what_to_do(client: Client, a
     page = client.get(deployment.get_absolute_url()).content.decode()
 
     assert "The application ended by itself" in page
-    assert "What to do:" in page
+    assert "What to do" in page
     assert "exit code 1" in page
 
 

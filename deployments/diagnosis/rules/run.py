@@ -55,9 +55,8 @@ def _loopback(case: Case) -> Diagnosis | None:
         rule=17,
         title=f"The application listens on {address}:{port}, must be 0.0.0.0:{port}",
         meaning=f"Inside its container {address} reaches only the container itself, so nothing from outside gets in.",
-        fix=f"It listens on {address}:{port}, must be 0.0.0.0:{port}: change the address in its start command, e.g. as below; "
-        "push, and deploy again.",
-        evidence=f"listens on {address}:{port}, must be 0.0.0.0:{port}",
+        fix="Change the address in its start command, e.g. as below; push, and deploy again.",
+        evidence=f"LISTEN {address}:{port} (inside the container, asked on port {port})",
         snippet=f"uvicorn main:app --host 0.0.0.0 --port {port}\ngunicorn --bind 0.0.0.0:{port} app:app\nflask run --host 0.0.0.0 --port {port}",
     )  # fmt: skip
 

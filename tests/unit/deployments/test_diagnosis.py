@@ -80,10 +80,7 @@ def test_the_words_of_an_application_are_not_taken_for_those_of_aws() -> None:
 
 
 def test_loopback_is_named_with_what_it_must_be() -> None:
-    found = named("loopback")
-
-    assert "listens on 127.0.0.1:8000, must be 0.0.0.0:8000" in found.fix
-    assert "listens on 127.0.0.1:8000, must be 0.0.0.0:8000" in found.evidence
+    assert "listens on 127.0.0.1:8000, must be 0.0.0.0:8000" in named("loopback").title
 
 
 def test_a_process_that_listens_on_loopback_is_not_blamed() -> None:
