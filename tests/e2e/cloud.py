@@ -1,13 +1,17 @@
 """The acceptance tools beside the checkout, as tests use them: an AWS whose machines are real, servers, faults."""
 
+import fcntl
 import json
 import os
 import re
 import shlex
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,14 @@ def environment() -> dict[str, str]:
     """The variables that lead to the cloud; starts it when it does not run."""
     output = subprocess.run([str(TOOL), "up"], capture_output=True, text=True, timeout=UP_SECONDS, check=True)
     return {name: "".join(shlex.split(value)) for name, value in EXPORT.findall(output.stdout)}
+
+
+@contextmanager
+def held(*, alone: bool) -> Iterator[None]:
+    """Share the cloud with other tests, or have it alone: some faults hit whoever asks next."""
+    with (Path(tempfile.gettempdir()) / "portal-test-cloud.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
 
 
 class Cloud:

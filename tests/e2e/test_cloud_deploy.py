@@ -111,7 +111,9 @@ def test_the_same_commit_is_not_built_twice(portal: Portal, cloud: Cloud, made: 
 def test_a_second_application_on_the_instance_gets_a_port_of_its_own_or_a_name(
     portal: Portal, cloud: Cloud, made: dict[str, Any]
 ) -> None:
-    target = portal.run("from instances.models import Instance; answer = Instance.objects.get(kind='ec2').name")
+    target = portal.run(
+        "from instances.models import Instance; answer = Instance.objects.get(kind='ec2').name"
+    )
     other = portal.wait_for_end(
         portal.deploy(cloud.app("hello"), target=target, name="hello-two"), seconds=120
     )
@@ -123,7 +125,9 @@ def test_a_second_application_on_the_instance_gets_a_port_of_its_own_or_a_name(
 
 def test_values_arrive_byte_for_byte(portal: Portal, cloud: Cloud, made: dict[str, Any]) -> None:
     value = "a'b\"c$d`e\\f\nsecond line\ttab é 漢 $(touch /tmp/pwned) ;&|"
-    target = portal.run("from instances.models import Instance; answer = Instance.objects.get(kind='ec2').name")
+    target = portal.run(
+        "from instances.models import Instance; answer = Instance.objects.get(kind='ec2').name"
+    )
     end = portal.wait_for_end(
         portal.deploy(cloud.app("hello"), target=target, name="variables", variables={"APP_VALUE": value}),
         seconds=120,

@@ -23,7 +23,9 @@ def cloud() -> Cloud:
 
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[Portal]:
-    portal = cloud.portal(tmp_path_factory.mktemp("portal"), PORTAL_INSTALLATION="killed", PORTAL_LEASE_SECONDS="1")
+    portal = cloud.portal(
+        tmp_path_factory.mktemp("portal"), PORTAL_INSTALLATION="killed", PORTAL_LEASE_SECONDS="1"
+    )
     yield portal
     portal.close()
     cloud.end_machines("killed")
@@ -76,7 +78,9 @@ def _check_nothing_is_doubled(portal: Portal, cloud: Cloud, name: str, container
         for machine in cloud.machines("killed")
         if machine["InstanceId"] == _instance(portal, name)["aws_id"]
     ]
-    rows = portal.run("from instances.models import Instance; answer = Instance.objects.filter(kind='ec2', status='running').count()")
+    rows = portal.run(
+        "from instances.models import Instance; answer = Instance.objects.filter(kind='ec2', status='running').count()"
+    )
     assert len(tagged) == 1
     assert len(cloud.machines("killed")) == rows
     groups = cloud.ec2().describe_security_groups(
@@ -85,7 +89,12 @@ def _check_nothing_is_doubled(portal: Portal, cloud: Cloud, name: str, container
     assert len(groups) == 1
     found = wait_until(lambda: _containers(portal, name), lambda found: len(found) == 1, seconds=40)
     assert found == [[container, True]]
-    assert portal.run("from instances.sweep import sweep; sweep(); from instances.models import Orphan; answer = Orphan.objects.count()") == 0
+    assert (
+        portal.run(
+            "from instances.sweep import sweep; sweep(); from instances.models import Orphan; answer = Orphan.objects.count()"
+        )
+        == 0
+    )
 
 
 def _instance(portal: Portal, name: str) -> dict[str, str]:
