@@ -13,10 +13,11 @@ def ports() -> set[int]:
     taken: set[int] = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         if Path(table).exists():
-            taken |= _listening(Path(table).read_text())
+            taken |= in_table(Path(table).read_text())
     return taken
 
 
-def _listening(table: str) -> set[int]:
+def in_table(table: str) -> set[int]:
+    """The ports of a table such as /proc/net/tcp; several may follow each other."""
     rows = (line.split() for line in table.splitlines()[1:])
     return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == LISTEN}
