@@ -5,12 +5,13 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -78,6 +79,13 @@ class Cloud:
         with urllib.request.urlopen(request, timeout=120) as answer:
             text = answer.read()
         return json.loads(text) if text else None
+
+    def new_repository(self, name: str) -> str:
+        """An empty repository on the Git server, its own for this test; its URL."""
+        bare = Path(self.variables["CLOUDBOX_GIT_DIR"]) / "apps" / f"{name}.git"
+        shutil.rmtree(bare, ignore_errors=True)
+        shutil.copytree(bare.parent / "hello.git", bare)
+        return self.app(name)
 
     def run(self, *words: str) -> str:
         """The command line of the tools."""
@@ -155,22 +163,46 @@ def register(portal: Portal, server: dict[str, Any], name: str) -> None:
     )
 
 
-def push_commit(cloud: Cloud, folder: Path, app: str, change: str, *, branch: str = "main") -> str:
+def push_commit(cloud: Cloud, folder: Path, app: str, change: str) -> str:
     """Push a change to an application's repository; the new commit."""
+    return _push(folder, cloud.app(app), lambda tree: _write(tree / "VERSION", change))
+
+
+def push_files(cloud: Cloud, folder: Path, url: str, app: str, *, version: str = "") -> str:
+    """Make a repository's contents those of a sample application; the new commit."""
+
+    def replace(tree: Path) -> None:
+        for entry in tree.iterdir():
+            if entry.name != ".git":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        shutil.copytree(TOOL.parent / "apps" / app, tree, dirs_exist_ok=True)
+        _write(tree / "VERSION", version or app)
+
+    return _push(folder, url, replace)
+
+
+def _push(folder: Path, url: str, change: Callable[[Path], None]) -> str:
     checkout = folder / f"checkout-{time.monotonic_ns()}"
-
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words],
-            cwd=checkout if checkout.exists() else folder, capture_output=True, text=True, timeout=60, check=True,
-        )  # fmt: skip
-        return done.stdout.strip()
-
-    git("clone", "-q", "-b", branch, cloud.app(app), str(checkout))
-    (checkout / "VERSION").write_text(change + "\n")
-    git("commit", "-qam", f"Version {change}")
-    git("push", "-q", "origin", branch)
-    return git("rev-parse", "HEAD")
+    _git(folder, "clone", "-q", "-b", "main", url, str(checkout))
+    change(checkout)
+    _git(checkout, "add", "-A")
+    _git(checkout, "commit", "-q", "--allow-empty", "-m", f"Change {time.monotonic_ns()}")
+    _git(checkout, "push", "-q", "origin", "main")
+    return _git(checkout, "rev-parse", "HEAD")
 
 
-__all__ = ["Cloud", "environment", "get", "is_there", "push_commit", "register", "wait_until"]
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words],
+        cwd=folder, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def _write(path: Path, text: str) -> None:
+    path.chmod(0o644) if path.exists() else None
+    path.write_text(text + "\n")
+
+
+__all__ = ["Cloud", "environment", "get", "is_there", "push_commit", "push_files", "register", "wait_until"]
