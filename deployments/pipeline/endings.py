@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from deployments import logs
 from deployments.models import Deployment, Environment, Release, Step
-from deployments.pipeline import evidence, plans
+from deployments.pipeline import evidence, hooks, plans
 from deployments.pipeline.claims import Claim, Stale
 from deployments.pipeline.failures import explain
 from deployments.pipeline.progress import StepFailed, Wait
@@ -92,8 +92,20 @@ def undo_next(work: Work) -> float | None:
         if wait > 0:
             return wait
         _mark_undone(work, step)
+    wait = 0.0 if out_of_time else _tell_application(work, steps)
+    if wait > 0:
+        return wait
     _finish(work)
     return None
+
+
+def _tell_application(work: Work, steps: list[Step]) -> float:
+    """Run the application's own command for failures, in the name of the step that failed."""
+    failed = next((step for step in steps if step.status == StepStatus.FAILED), None)
+    if failed is None or plans.spec_of(work.deployment, failed.key).at_desk:
+        return 0
+    progress = hooks.run_on_failure(work.context(failed))
+    return progress.seconds if isinstance(progress, Wait) else 0
 
 
 def succeed(work: Work) -> None:

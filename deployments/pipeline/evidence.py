@@ -27,7 +27,7 @@ PATHS = (*USUAL_PATHS, "/docs", "/api/health")
 
 # One call for everything that the machine itself can tell: each part begins with its name in brackets.
 LOOK = """
-echo '[disk]'; df -Pk -- "$1" 2>/dev/null | tail -n 1
+echo '[disk]'; df -Pk -- "$1" /var/lib/docker 2>/dev/null | tail -n +2
 echo '[memory]'; grep -E '^(MemTotal|MemAvailable|SwapTotal|SwapFree):' /proc/meminfo 2>/dev/null
 echo '[uptime]'; cat /proc/uptime 2>/dev/null
 echo '[engine]'; command -v docker >/dev/null && timeout 2 docker version --format '{{.Server.Version}}' 2>/dev/null
@@ -184,10 +184,17 @@ def _parts(text: str) -> dict[str, list[str]]:
 
 
 def _disk(lines: list[str]) -> dict[str, int]:
-    words = lines[0].split() if lines else []
-    if len(words) < 4 or not (words[1].isdecimal() and words[3].isdecimal()):
+    """The fuller one of the portal's and the engine's disks, in MB."""
+    rows = [line.split() for line in lines]
+    sizes = [
+        (int(words[3]) // 1024, int(words[1]) // 1024)
+        for words in rows
+        if len(words) > 3 and words[1].isdecimal() and words[3].isdecimal()
+    ]
+    if not sizes:
         return {}
-    return {"disk_total_mb": int(words[1]) // 1024, "disk_free_mb": int(words[3]) // 1024}
+    free, total = min(sizes)
+    return {"disk_total_mb": total, "disk_free_mb": free}
 
 
 def _memory(lines: list[str]) -> dict[str, int]:

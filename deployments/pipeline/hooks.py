@@ -51,6 +51,20 @@ def run_post_deploy(ctx: Context, release: Release) -> Progress:
     return _in_release(ctx, "post_deploy", release)
 
 
+def run_on_failure(ctx: Context) -> Progress:
+    """Run once everything is undone; whether it works changes nothing."""
+    release = ctx.deployment.release
+    if release is None or not ctx.application.hooks.get("on_failure"):
+        return DONE
+    if ctx.runtime.find_image(release.image) is None:
+        return DONE
+    try:
+        return _in_release(ctx, "on_failure", release)
+    except StepFailed as failure:
+        ctx.say(f"The command for failures failed itself. {failure.detail}", level="warning")
+        return DONE
+
+
 def _in_release(ctx: Context, moment: str, release: Release) -> Progress:
     command = ctx.application.hooks.get(moment, "")
     if not command:

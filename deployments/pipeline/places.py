@@ -14,6 +14,7 @@ from deployments.pipeline.runtimes.process import ProcessRuntime
 from instances.hosts.absent import AbsentHost
 from instances.hosts.base import Host
 from instances.hosts.local import LocalHost
+from instances.hosts.of import host_of
 from instances.models import Instance
 from instances.states import Kind
 
