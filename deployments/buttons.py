@@ -7,7 +7,7 @@ from deployments.models import Deployment, Environment, Release
 from portal.core.buttons import Button
 from portal.core.models import User
 
-__all__ = ["Button", "deployment_buttons", "environment_buttons", "rollback_button"]
+__all__ = ["Button", "deployment_buttons", "environment_buttons", "protect_button", "rollback_button"]
 
 
 def deployment_buttons(user: User, deployment: Deployment) -> list[Button]:
@@ -95,6 +95,15 @@ def rollback_button(user: User, environment: Environment, release: Release) -> B
         consequences="Nothing is built: its image is still there.\nWhat is live now answers until the other is healthy.",
         yes=f"Roll back to {release}",
         typed=environment.name if environment.protected else "",
+    )  # fmt: skip
+
+
+def protect_button(user: User, environment: Environment, release: Release) -> Button:
+    """Keep one release from cleanup, or let it go."""
+    verb, label = ("unprotect", "Let go") if release.protected else ("protect", "Keep")
+    return Button(
+        f"{verb}-{release.pk}", label, "lock", _place(f"release-{verb}", environment, release.number),
+        rules.why_not_protect(user, release), tone="small plain",
     )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from portal.core.secrets import Secret
 SECRETS = {"git_token", "deploy_key", "basic_auth"}
 
 
-def parse_proxy_options(value: Any) -> Any:
+def parse_proxy_options(value: Any) -> dict[str, Any]:
+    """Read the options of the proxy."""
     from deployments.inputs import proxy_options
 
     return proxy_options.parse_proxy_options(value)

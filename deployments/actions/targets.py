@@ -11,7 +11,8 @@ from instances.states import Kind
 from portal.core.errors import Invalid
 from portal.core.models import User
 
-NEW = "ec2"
+# Words for a machine that is yet to be made; the first one is said in forms and messages.
+NEW = ("ec2", "new")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Wish:
 
 def is_new(wish: Wish) -> bool:
     """Is a machine to be made?"""
-    return wish.target == NEW
+    return wish.target in NEW
 
 
 def instance_for(wish: Wish, *, application: Application, by: User) -> Instance:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from rest_framework import serializers
 
 from deployments.api import shapes
-from deployments.states import Health, Status
+from deployments.states import Cleanup, Health, Status
 from portal.api.describe import example, inline, list_example, list_shape, post_described, request_example
 
 ID = "6f1c1c9e-6d0e-4b52-9a57-0d2c8f6f0a11"
@@ -50,7 +50,8 @@ ENVIRONMENT = {
     "id": "5d3e2b6a-51d5-4f6a-9f1e-3a0d6f3c9a55", "name": "dev", "instance": "local", "branch": "",
     "protected": False, "wanted": "running", "health": "healthy", "health_detail": "",
     "url": "http://127.0.0.1:20000/", "public_port": 20000, "release": "v3", "commit": DEPLOYMENT["commit"],
-    "restarts": 0, "checked_at": "2026-01-31T12:05:00Z",
+    "hostnames": [], "path_prefix": "", "https": False, "proxy_options": {}, "has_basic_auth": False,
+    "on_failure": "keep", "restarts": 0, "checked_at": "2026-01-31T12:05:00Z",
 }  # fmt: skip
 APPLICATION = {
     "id": "0b9e6f2c-2f5f-4f0e-8d57-3a2f1f6f7d10", "name": "sentiment-api", "slug": "sentiment-api",
@@ -169,10 +170,19 @@ class EnvironmentShape(serializers.Serializer[Any]):
     health_detail = serializers.CharField()
     url = serializers.CharField()
     public_port = serializers.IntegerField(allow_null=True)
+    hostnames = serializers.ListField(child=serializers.CharField())
+    path_prefix = serializers.CharField()
+    https = serializers.BooleanField()
+    proxy_options = serializers.DictField()
+    has_basic_auth = serializers.SerializerMethodField()
+    on_failure = serializers.ChoiceField(choices=Cleanup.choices)
     release = serializers.CharField(source="live_release.__str__", default=None, allow_null=True)
     commit = serializers.CharField(source="live_release.commit", default=None, allow_null=True)
     restarts = serializers.IntegerField()
     checked_at = serializers.DateTimeField(allow_null=True)
+
+    def get_has_basic_auth(self, environment: Any) -> bool:
+        return bool(environment.basic_auth_sealed)
 
 
 class VariableShape(serializers.Serializer[Any]):
@@ -195,6 +205,17 @@ DEPLOY_EXAMPLE = request_example(
     "Deploy the main branch",
     {"github_url": "https://github.com/acme/sentiment-api", "branch": "main", "environment": "dev"},
 )
+DEPLOY_IMAGE_EXAMPLE = request_example(
+    "Deploy an image",
+    {"image": "registry.example.org/acme/sentiment-api:1.2", "name": "sentiment-api", "target": "gpu-1"},
+)
+DEPLOY_EC2_EXAMPLE = request_example(
+    "Deploy to a new EC2 instance",
+    {
+        "github_url": "https://github.com/acme/sentiment-api", "environment": "stage", "target": "ec2",
+        "instance_name": "sentiment-stage", "instance_type": "t3.small", "region": "eu-central-1",
+    },
+)  # fmt: skip
 ACCEPTED_EXAMPLE = example(
     "Accepted",
     {

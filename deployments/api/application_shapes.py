@@ -93,6 +93,9 @@ class ApplicationDetail(ApplicationShape):
     dockerfile = serializers.CharField()
     health_path = serializers.CharField()
     test_command = serializers.CharField()
+    context = serializers.CharField()  # type: ignore[assignment]
+    build_args = serializers.DictField(child=serializers.CharField())
+    hooks = serializers.DictField(child=serializers.CharField())
     memory_mb = serializers.IntegerField()
     cpus = serializers.FloatField()
     has_git_token = serializers.BooleanField(source="git_token_sealed")
@@ -126,7 +129,8 @@ class Operated(serializers.Serializer[Any]):
 APPLICATIONS = list_shape("ApplicationList", "applications", ApplicationShape)
 
 _SETTINGS = {
-    "dockerfile": "Dockerfile", "health_path": "/health", "test_command": "", "memory_mb": 1024, "cpus": 1.0,
+    "dockerfile": "Dockerfile", "health_path": "/health", "test_command": "", "context": "", "build_args": {},
+    "hooks": {"pre_deploy": "python manage.py migrate"}, "memory_mb": 1024, "cpus": 1.0,
     "has_git_token": False, "has_deploy_key": False,
 }  # fmt: skip
 _ANSWER = {
@@ -142,6 +146,11 @@ NEW_APPLICATION_EXAMPLE = request_example(
     {"git_url": "https://github.com/acme/sentiment-api", "name": "sentiment-api", "health_path": "/health"},
 )
 APPLICATION_FIELDS_EXAMPLE = request_example(
-    "More memory", {"git_url": "https://github.com/acme/sentiment-api", "memory_mb": 2048}
+    "More memory, and a command before traffic switches",
+    {
+        "git_url": "https://github.com/acme/sentiment-api",
+        "memory_mb": 2048,
+        "hooks": {"pre_deploy": "python manage.py migrate"},
+    },
 )
 OPERATED_EXAMPLE = example("Accepted", {"success": True, "environment": answers.ENVIRONMENT}, status="202")

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from deployments import actions, listing, logs, queries
 from deployments.actions import Started
+from deployments.actions.targets import NEW
 from deployments.api import answers, inputs, shapes
 from deployments.models import Deployment, Release
 from instances.queries import visible_instances
@@ -20,6 +21,12 @@ from portal.core.errors import Invalid
 from portal.core.models import User
 
 FIRST_LINES = 200
+DEPLOY_EXAMPLES = [
+    answers.DEPLOY_EXAMPLE,
+    answers.DEPLOY_IMAGE_EXAMPLE,
+    answers.DEPLOY_EC2_EXAMPLE,
+    answers.ACCEPTED_EXAMPLE,
+]
 FILTERS = ("application", "environment", "status", "created_after")
 
 
@@ -48,11 +55,11 @@ class Deployments(ApiView):
 
     @described(
         operation_id="start_deployment",
-        summary="Deploy a repository",
+        summary="Deploy a repository or an image",
         description="Makes the application and the environment when they are new.",
         request=inputs.DeployBody,
         responses={202: answers.Accepted, 200: answers.Accepted},
-        examples=[answers.DEPLOY_EXAMPLE, answers.ACCEPTED_EXAMPLE],
+        examples=DEPLOY_EXAMPLES,
     )
     @idempotent
     def post(self, request: Request) -> Response:
@@ -69,7 +76,7 @@ class Deploy(ApiView):
         deprecated=True,
         request=inputs.DeployBody,
         responses={202: answers.Accepted, 200: answers.Accepted},
-        examples=[answers.DEPLOY_EXAMPLE, answers.ACCEPTED_EXAMPLE],
+        examples=DEPLOY_EXAMPLES,
     )
     @idempotent
     def post(self, request: Request) -> Response:
@@ -181,9 +188,15 @@ def _deploy(wish: dict[str, Any], user: User) -> Started:
     try:
         return actions.deploy_url(
             git_url=wish.get("github_url") or wish.get("git_url") or "",
+            image=wish.get("image") or "",
             by=user,
             name=name,
             target=target,
+            instance_name=(wish.get("instance_name") or "") if target in NEW else "",
+            instance_type=wish.get("instance_type") or "",
+            region=wish.get("region") or "",
+            context=wish.get("context"),
+            options=_options(wish),
             branch=wish.get("branch") or "",
             environment=wish.get("environment") or "dev",
             container_port=wish.get("container_port"),
@@ -196,10 +209,16 @@ def _deploy(wish: dict[str, Any], user: User) -> Started:
         ) from None
 
 
+def _options(wish: dict[str, Any]) -> dict[str, Any]:
+    return {name: wish[name] for name in ("no_cache", "build_args") if wish.get(name)}
+
+
 def _name_and_target(wish: dict[str, Any], user: User) -> tuple[str, str, dict[str, str]]:
     """`instance_name` is an older client's word for either: an instance if there is one, else the name."""
     name, target, other = (wish.get(field) or "" for field in ("name", "target", "instance_name"))
     words = {"public_port": "host_port", "key": "env", "value": "env"}
+    if target in NEW:
+        return name, target, words | {"instance": "target"}
     if other and not target and visible_instances(user).filter(name=other).exists():
         return name, other, words | {"target": "instance_name"}
     if other and not name:

@@ -71,19 +71,45 @@ class LogsQuery(StrictSerializer):
 
 
 class DeployBody(StrictSerializer):
-    """What to deploy, and where. Everything but the repository has a default."""
+    """What to deploy, and where. Everything but the repository or image has a default."""
 
     github_url = PlainText(max_length=512, required=False, help_text="URL of any allowed Git server.")
     git_url = PlainText(max_length=512, required=False, help_text="Another name for `github_url`.")
+    image = PlainText(
+        max_length=255, required=False, allow_blank=True, allow_null=True,
+        help_text="Instead of a repository: an image made elsewhere, such as registry.example.org/team/app:1.2 or "
+        "…@sha256:…. Nothing is cloned or built. `name` is needed.",
+    )  # fmt: skip
     name = PlainText(
         max_length=40, required=False, allow_blank=True, allow_null=True, help_text="Of the application."
     )
     instance_name = PlainText(
         max_length=60, required=False, allow_blank=True, allow_null=True,
-        help_text="An instance to deploy to; if there is none of that name, the name of the application.",
+        help_text="With the target `ec2` the name of the new instance. Else an instance to deploy to; if there is "
+        "none of that name, the name of the application.",
     )  # fmt: skip
+    instance_type = PlainText(
+        max_length=30, required=False, allow_blank=True, allow_null=True,
+        help_text="Of a new instance. Default: as the portal is set up.",
+    )  # fmt: skip
+    region = PlainText(
+        max_length=30, required=False, allow_blank=True, allow_null=True,
+        help_text="Of a new instance. Default: the portal's own.",
+    )  # fmt: skip
+    context = PlainText(  # type: ignore[assignment]
+        max_length=255, required=False, allow_null=True, allow_blank=True,
+        help_text="The folder of the repository that is built. Default: as the application has it.",
+    )  # fmt: skip
+    build_args = serializers.DictField(
+        child=PlainText(max_length=4096, allow_blank=True), required=False, allow_null=True,
+        help_text="For this deployment, beside those of the application. Readable in the image: no secrets.",
+    )  # fmt: skip
+    no_cache = Flag(required=False, help_text="Build every layer anew.")
     container_port = PlainInteger(min_value=1, max_value=65535, required=False, allow_null=True)
-    host_port = PlainInteger(min_value=1024, max_value=65535, required=False, allow_null=True)
+    host_port = PlainInteger(
+        min_value=80, max_value=65535, required=False, allow_null=True,
+        help_text="80 (not on this machine), or from 1024 on. Default: a free one.",
+    )  # fmt: skip
     branch = PlainText(
         max_length=200, required=False, allow_blank=True, allow_null=True,
         help_text="A branch, a tag, or the 40 digits of a commit. Default: the repository's own.",
@@ -95,7 +121,8 @@ class DeployBody(StrictSerializer):
     )  # fmt: skip
     target = PlainText(
         max_length=60, required=False, allow_blank=True, allow_null=True,
-        help_text="`local`, or the name of an instance. Default: where the environment is, else local.",
+        help_text="`local`, the name of an instance, or `ec2` for a new EC2 instance of this environment. Default: "
+        "where the environment is, else local.",
     )  # fmt: skip
     env = serializers.DictField(
         child=PlainText(max_length=32 * 1024, allow_blank=True), required=False, allow_null=True,
@@ -104,10 +131,12 @@ class DeployBody(StrictSerializer):
     model_version = PlainText(max_length=200, required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        urls = [name for name in ("github_url", "git_url") if attrs.get(name)]
-        if len(urls) != 1:
+        given = [name for name in ("github_url", "git_url", "image") if attrs.get(name)]
+        if len(given) != 1:
             reason = (
-                "Send the URL of a Git repository." if not urls else "Send github_url or git_url, not both."
+                f"Send one of {' and '.join(given)}, not both."
+                if given
+                else "Send the URL of a Git repository, or an image."
             )
             raise ValidationError({"github_url": [reason]}, code="required")
         if attrs.get("model_version"):
@@ -135,6 +164,17 @@ class ApplicationsQuery(PageQuery):
     status = PlainText(max_length=20, required=False, help_text="Only those of this health.")
 
 
+class Hooks(StrictSerializer):
+    """Commands by the moment at which they run, one line each, run by `sh -c` in the container."""
+
+    pre_build = PlainText(max_length=500, allow_blank=True, required=False)
+    pre_deploy = PlainText(
+        max_length=500, allow_blank=True, required=False, help_text="If it fails, traffic does not switch."
+    )
+    post_deploy = PlainText(max_length=500, allow_blank=True, required=False)
+    on_failure = PlainText(max_length=500, allow_blank=True, required=False)
+
+
 class ApplicationFields(StrictSerializer):
     """How an application is built and run."""
 
@@ -146,6 +186,14 @@ class ApplicationFields(StrictSerializer):
     test_command = PlainText(max_length=500, allow_blank=True, default="")
     memory_mb = PlainInteger(min_value=64, max_value=1 << 20, default=1024)
     cpus = serializers.DecimalField(max_digits=4, decimal_places=2, min_value=0, default=Decimal(1))
+    context = PlainText(  # type: ignore[assignment]
+        max_length=255, allow_blank=True, default="", help_text="The folder of the repository that is built."
+    )
+    build_args = serializers.DictField(
+        child=PlainText(max_length=4096, allow_blank=True), default=dict,
+        help_text="Values of the Dockerfile's ARG lines. Readable in the image: no secrets.",
+    )  # fmt: skip
+    hooks = Hooks(default=dict)
     description = PlainText(max_length=300, allow_blank=True, default="")
     git_token = PlainText(
         max_length=500, required=False, allow_blank=True, write_only=True, help_text="Never shown again."

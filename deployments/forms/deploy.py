@@ -21,9 +21,8 @@ class DeployForm(StyledForm):
     """Everything that a first deployment needs; only the URL or the image has to be given."""
 
     source = forms.ChoiceField(
-        choices=[(GIT, "Git repository"), (IMAGE, "Image")], required=False, initial=GIT,
-        widget=forms.RadioSelect(attrs={"class": "source-choice"}),
-    )  # fmt: skip
+        choices=[(GIT, "Git repository"), (IMAGE, "Image")], required=False, widget=forms.RadioSelect
+    )
     git_url = text(
         label="Git URL",
         max_length=512,
@@ -73,12 +72,20 @@ class DeployForm(StyledForm):
         fields["region"].choices = targets.region_choices()
         fields["instance_type"].choices = targets.type_choices()
 
+    def chosen(self) -> str:
+        """The source that is chosen: as it says, else by what is filled in."""
+        given = self["source"].value()
+        if given in (GIT, IMAGE) and self.is_bound:
+            return str(given)
+        has_image = bool(self["image"].value()) or self.initial.get("source") == IMAGE
+        return IMAGE if has_image and not self["git_url"].value() else GIT
+
     def wishes(self) -> dict[str, Any]:
         """What the chosen source and target need; the rest of the form was hidden."""
         given = dict(self.cleaned_data)
-        source = given.pop("source") or (IMAGE if given["image"] and not given["git_url"] else GIT)
-        hidden = [*ONLY[GIT if source == IMAGE else IMAGE]]
-        if given["target"] != targets.NEW:
+        del given["source"]
+        hidden = [*ONLY[GIT if self.chosen() == IMAGE else IMAGE]]
+        if given["target"] not in targets.NEW:
             hidden += ONLY_NEW
         wishes = {name: value for name, value in given.items() if name not in hidden}
         if not wishes.get("context"):

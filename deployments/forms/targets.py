@@ -8,6 +8,8 @@ from instances.models import Instance
 from instances.rules import USABLE, needs_connecting
 from instances.states import Kind, Wanted
 
+__all__ = ["NEW", "describe", "region_choices", "target_choices", "type_choices", "usable"]
+
 REGIONS = [
     "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-central-1", "eu-central-2",
     "eu-north-1", "eu-south-1", "eu-west-1", "eu-west-2", "eu-west-3", "ap-northeast-1", "ap-northeast-2",
@@ -24,7 +26,7 @@ def usable(instances: QuerySet[Instance]) -> list[Instance]:
 def target_choices(instances: QuerySet[Instance]) -> list[tuple[str, str]]:
     """This machine, every other one with kind and address, and a new one."""
     others = [(row.name, describe(row)) for row in usable(instances) if row.kind != Kind.LOCAL]
-    return [("", "This machine (local)"), *others, (NEW, "New EC2 instance")]
+    return [("", "This machine (local)"), *others, (NEW[0], "New EC2 instance")]
 
 
 def describe(instance: Instance) -> str:

@@ -11,8 +11,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from deployments import actions, preflight
 from deployments.forms import DeployForm, read_variables
+from deployments.forms.deploy import IMAGE
 from deployments.models import Environment
 from deployments.views.deployments import follow
+from deployments.views.environment_settings import in_words
 from instances.queries import visible_instances
 from portal.core import access
 from portal.core.errors import ActionDenied
@@ -32,7 +34,7 @@ def deploy(request: PageRequest) -> HttpResponse:
     try:
         started = actions.deploy_url(by=request.user, variables=_variables(request), **_wishes(form))
     except ValidationError as error:
-        form.take_errors(error)
+        form.take_errors(in_words(error, _words(form)))
         return _show(request, form, status=422)
     except ActionDenied as refusal:
         form.add_error(None, refusal.message)
@@ -66,9 +68,15 @@ def _form(request: PageRequest, **kwargs: Any) -> DeployForm:
 
 
 def _wishes(form: DeployForm) -> dict[str, Any]:
-    wishes = dict(form.cleaned_data)
+    wishes = form.wishes()
     wishes["environment"] = wishes["environment"] or Environment._meta.get_field("name").default
     return wishes
+
+
+def _words(form: DeployForm) -> dict[str, str]:
+    """What the actions call it, and the field beside which the refusal belongs."""
+    words = {"public_port": "host_port", "instance": "target"}
+    return words | {"git_url": "image"} if form.chosen() == IMAGE else words
 
 
 def _variables(request: PageRequest) -> dict[str, str]:
@@ -85,5 +93,10 @@ class Row:
 
 def _show(request: PageRequest, form: DeployForm, status: int = 200) -> HttpResponse:
     rows = [Row(key, value) for key, value in _variables(request).items()] + [Row()]
-    context = {"form": form, "variables": rows, "allowed_hosts": settings.GIT_ALLOWED_HOSTS}
+    context = {
+        "form": form,
+        "chosen": form.chosen(),
+        "variables": rows,
+        "allowed_hosts": settings.GIT_ALLOWED_HOSTS,
+    }
     return render(request, "deployments/deploy.html", context, status=status)

@@ -4,10 +4,12 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from deployments import actions, queries
-from deployments.models import Release
+from deployments.models import Environment, Release
 from deployments.views.deployments import follow
 from portal.core.errors import NotFound
 from portal.core.pages import PageRequest
@@ -17,6 +19,10 @@ from portal.core.pages import PageRequest
 def environment_deploy(request: PageRequest, name: str, environment: str) -> HttpResponse:
     """Deploy the newest commit of its branch."""
     place = queries.get_environment(request.user, name, environment)
+    if not place.application.git_url:
+        # Which image is for people to say.
+        wish = {"source": "image", "name": place.application.name, "environment": place.name}
+        return redirect(f"{reverse('deploy')}?{urlencode(wish)}")
     return follow(request, actions.start(environment=place, by=request.user), "is queued")
 
 
@@ -24,11 +30,32 @@ def environment_deploy(request: PageRequest, name: str, environment: str) -> Htt
 def environment_rollback(request: PageRequest, name: str, environment: str, number: int) -> HttpResponse:
     """Bring one of its releases back."""
     place = queries.get_environment(request.user, name, environment)
-    release = Release.objects.filter(environment=place, number=number).first()
-    if release is None:
-        raise NotFound
+    release = _release_of(place, number)
     started = actions.rollback(environment=place, by=request.user, release=release)
     return follow(request, started, f"brings {release} back")
+
+
+@require_POST
+def release_protect(request: PageRequest, name: str, environment: str, number: int) -> HttpResponse:
+    """Keep one of its releases however many follow."""
+    return _protect(request, name, environment, number, protected=True)
+
+
+@require_POST
+def release_unprotect(request: PageRequest, name: str, environment: str, number: int) -> HttpResponse:
+    """Let one of its releases go with the others."""
+    return _protect(request, name, environment, number, protected=False)
+
+
+def _protect(
+    request: PageRequest, name: str, environment: str, number: int, *, protected: bool
+) -> HttpResponse:
+    place = queries.get_environment(request.user, name, environment)
+    release = _release_of(place, number)
+    actions.protect_release(release=release, by=request.user, protected=protected)
+    text = "stays, however many follow." if protected else "goes once enough others have followed."
+    messages.success(request, f"{release} {text}")
+    return redirect(place)
 
 
 @require_POST
@@ -86,3 +113,10 @@ def variable_remove(request: PageRequest, name: str, environment: str, key: str)
         request, f"{key} is removed. The running application keeps it until the next deployment."
     )
     return redirect(place)
+
+
+def _release_of(place: Environment, number: int) -> Release:
+    release = Release.objects.filter(environment=place, number=number).first()
+    if release is None:
+        raise NotFound
+    return release

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db.models import F
 
 from deployments import queries, rules
-from deployments.buttons import Button, environment_buttons, rollback_button
+from deployments.buttons import Button, environment_buttons, protect_button, rollback_button
 from deployments.models import Application, Deployment, Environment, Release, Variable
 from deployments.states import UNFINISHED
 from portal.core.models import User
@@ -20,6 +20,7 @@ class Earlier:
 
     release: Release
     button: Button
+    protect: Button
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,19 @@ def _place(user: User, row: Environment, releases: list[Release], under_way: Dep
         under_way=under_way,
         buttons=environment_buttons(user, row),
         earlier=[
-            Earlier(release, rollback_button(user, row, release)) for release in releases[:SHOWN_RELEASES]
+            Earlier(release, rollback_button(user, row, release), protect_button(user, row, release))
+            for release in _shown(releases)
         ],
         variables=list(row.variables.all()) if sees else [],
         changed=queries.changed_variables(row) if sees else [],
         sees_variables=sees,
         why_not_set=rules.why_not_set_variables(user, row),
     )
+
+
+def _shown(releases: list[Release]) -> list[Release]:
+    """The newest few, and those that are kept for good."""
+    return [*releases[:SHOWN_RELEASES], *(row for row in releases[SHOWN_RELEASES:] if row.protected)]
 
 
 def _releases(rows: list[Environment]) -> dict[int, list[Release]]:
@@ -73,7 +80,10 @@ def _releases(rows: list[Environment]) -> dict[int, list[Release]]:
         .order_by("-number")
     )
     grouped: dict[int, list[Release]] = defaultdict(list)
+    places = {row.pk: row for row in rows}
     for release in found:
+        # The row that is there already: rules look at its application's team.
+        release.environment = places[release.environment_id]
         grouped[release.environment_id].append(release)
     return grouped
 
