@@ -103,6 +103,8 @@ FAILURES = [
     Failure(15, "no such command", "container_exited", "no-such-program", f'{START}exec: "no-such-program": executable file not found in $PATH: unknown'),
     Failure(15, "not executable", "container_exited", "permission denied", f'{START}exec: "/start.sh": permission denied: unknown'),
     Failure(15, "missing variable", "container_exited", "MODEL_PATH", "It ended with exit code 1.", {"exit_code": 1, "container_log": f"{TRACEBACK}KeyError: 'MODEL_PATH'"}),
+    Failure(15, "variable not set", "container_exited", "MODEL_PATH", "It ended with exit code 3.",
+            {"exit_code": 3, "container_log": "starting\nRuntimeError: MODEL_PATH is not set"}),
     Failure(15, "missing file", "container_exited", "/app/main.py", "It ended with exit code 2.",
             {"exit_code": 2, "container_log": "python: can't open file '/app/main.py': [Errno 2] No such file or directory"}),
     Failure(15, "ended well", "container_exited", "training done", "It ended with exit code 0.", {"exit_code": 0, "container_log": "training done"}),
