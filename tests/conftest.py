@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from tests import postgres, redis_server
+from tests import nginx_server, postgres, redis_server
 from tests.e2e import cloud, engine
 from tests.servers import required
 
@@ -14,7 +14,9 @@ from tests.servers import required
 AVAILABLE: dict[str, Callable[[], bool]] = {
     "postgres": postgres.installed,
     "redis": redis_server.installed,
+    "sshd": sshd.installed,
     "docker": engine.is_ready,
+    "nginx": nginx_server.installed,
     "cloudbox": cloud.is_there,
     "browser": lambda: shutil.which("chromium") is not None,
 }
