@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from deployments.models import Deployment
 from deployments.pipeline.progress import StepSpec, skip
-from deployments.pipeline.steps import container, packages, source, traffic
+from deployments.pipeline.steps import container, machine, packages, source, traffic
 from instances.states import Kind as Place
 
 NOT_HERE = "Not needed on this machine."
@@ -24,7 +24,34 @@ LOCAL: tuple[StepSpec, ...] = (
     traffic.verify,
 )
 
-PLANS: dict[str, tuple[StepSpec, ...]] = {Place.LOCAL: LOCAL}
+ON_A_MACHINE: tuple[StepSpec, ...] = (
+    machine.wait_for_ssh,
+    packages.install_docker,
+    packages.install_nginx,
+    source.clone,
+    container.build,
+    container.run,
+    traffic.switch,
+    traffic.verify,
+)
+
+SERVER: tuple[StepSpec, ...] = (
+    source.validate,
+    source.check_dockerfile,
+    skip("security_group", "Configure security group", "A server's firewall is its owner's."),
+    skip("instance", "Provision instance", "The server is there already."),
+    *ON_A_MACHINE,
+)
+
+EC2: tuple[StepSpec, ...] = (
+    source.validate,
+    source.check_dockerfile,
+    machine.security_group,
+    machine.instance,
+    *ON_A_MACHINE,
+)
+
+PLANS: dict[str, tuple[StepSpec, ...]] = {Place.LOCAL: LOCAL, Place.SERVER: SERVER, Place.EC2: EC2}
 
 # What a release that is there already, or an image made elsewhere, has behind it.
 SOURCE_STEPS = {"validate", "dockerfile", "clone"}

@@ -157,8 +157,8 @@ def register(portal: Portal, server: dict[str, Any], name: str) -> None:
         instance = actions.register_server(
             by=by, name={name!r}, ssh_host={server["address"]!r}, ssh_user={server["user"]!r}, private_key={key!r}
         )
-        actions.confirm_host_key(instance=instance, by=by, public_key={server["host_key"]!r})
-        actions.validate_server(instance=instance, by=by)
+        actions.confirm_host_key(instance=instance, by=by, host_key={server["host_key"]!r})
+        actions.validate(instance=instance, by=by)
         """
     )
 

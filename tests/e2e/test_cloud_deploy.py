@@ -142,7 +142,7 @@ def test_an_address_that_changes_is_healed(portal: Portal, cloud: Cloud, made: d
         from instances import actions
         from instances.models import Instance
         from portal.core.models import User
-        actions.{verb}_instance(instance=Instance.objects.get(kind="ec2"), by=User.objects.get())
+        actions.{verb}(instance=Instance.objects.get(kind="ec2"), by=User.objects.get())
     """
     look = "from instances.models import Instance; i = Instance.objects.get(kind='ec2'); answer = [i.status, i.address]"
     before = portal.run(look)[1]

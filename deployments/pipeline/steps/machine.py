@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.conf import settings
 from django.db.models.functions import Now
 from instances.hosts.facts import read_facts
 
@@ -19,6 +20,7 @@ from instances.states import Kind, Status, Wanted
 
 Answer = TypeVar("Answer")
 
+EVERYBODY = ("0.0.0.0/0", "::/0")
 LONGEST_PAUSE = 20.0
 # A machine that has just started may not know our key for a moment.
 REFUSALS_ALLOWED = 3
@@ -30,8 +32,14 @@ def security_group(ctx: Context) -> Progress:
     """Open what has to be open, close what no longer has to, before the machine exists."""
     instance = ctx.deployment.instance
     routes.hold_public_port(ctx.environment, usable=lambda port: True)
-    answer = _ask(ctx, lambda: machines.ensure_group(instance, routes.ports_to_open(instance)))
-    return answer if isinstance(answer, Wait) else Done(answer)
+    ports = routes.ports_to_open(instance)
+    group = _ask(ctx, lambda: machines.ensure_group(instance, ports))
+    if isinstance(group, Wait):
+        return group
+    if settings.ALLOWED_SSH_IP in EVERYBODY:
+        ctx.say("Port 22 is open to everybody; set ALLOWED_SSH_IP to the portal's own address.", "warning")
+    public = ", ".join(str(port) for port in (routes.HTTP, routes.HTTPS, *ports))
+    return Done(f"{group} lets in 22 from {settings.ALLOWED_SSH_IP}, and {public}.")
 
 
 def clean_up(ctx: Context) -> Progress:

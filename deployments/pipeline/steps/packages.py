@@ -1,6 +1,5 @@
 """What the machine needs before anything can be built on it."""
 
-import re
 import shlex
 
 from django.conf import settings
@@ -12,7 +11,7 @@ from instances import bootstrap
 from instances.hosts.base import HostError
 
 SCRIPT = "bootstrap.sh"
-SAID = re.compile(r"^portal-bootstrap: failed: (\w+) ?(.*)$", re.MULTILINE)
+CODES = {"apt_locked": "packages_locked", "disk_full": "disk_full", "unsupported_os": "unsupported_system"}
 OUTPUT_LOOKED_AT = 8000
 NGINX_LOOK = "nginx -v 2>&1 && { systemctl is-active nginx || pgrep -x nginx >/dev/null && echo active; }"
 
@@ -82,15 +81,10 @@ def _bootstrap(ctx: Context, job: str, *parts: str) -> Progress:
 
 def _explained(ctx: Context, job: str, failure: StepFailed) -> StepFailed:
     """What the script said last, as a code of ours."""
-    codes = {
-        "apt_locked": "packages_locked", "locked": "packages_locked", "disk_full": "disk_full",
-        "unsupported_os": "unsupported_system", "no_network": "packages_unreachable",
-    }  # fmt: skip
-    said = SAID.findall(ctx.job_output(job, last=OUTPUT_LOOKED_AT))
-    if not said:
+    said = bootstrap.failure_in(ctx.job_output(job, last=OUTPUT_LOOKED_AT))
+    if said is None:
         return failure
-    word, sentence = said[-1]
-    return StepFailed(codes.get(word, "packages_failed"), sentence, **failure.evidence)
+    return StepFailed(CODES.get(said.word, "packages_failed"), said.sentence, **failure.evidence)
 
 
 def _fetch_ahead(ctx: Context) -> None:

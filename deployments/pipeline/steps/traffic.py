@@ -53,8 +53,8 @@ def switch(ctx: Context) -> Progress:
     if route.fallback_port is not None and not ctx.deployment.traffic_moved:
         ctx.claim.update(traffic_moved=True)
         ctx.deployment.traffic_moved = True
-    ctx.proxy.ensure()
     try:
+        ctx.proxy.ensure()
         ctx.proxy.apply(route)
     except PortTaken as error:
         raise StepFailed("port_taken", str(error)) from error
