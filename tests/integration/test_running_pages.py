@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from deployments.actions import cleaning, one_off
 from deployments.models import Environment, Variable
 from deployments.pipeline import leftovers, one_off_job, places
 from deployments.pipeline.proxies.builtin import BuiltinProxy
+from deployments.pipeline.proxies.nginx import NginxProxy
 from deployments.pipeline.runtimes.base import Container
 from deployments.pipeline.runtimes.docker import DockerRuntime
 from deployments.pipeline.runtimes.process import ProcessRuntime
@@ -144,9 +146,12 @@ def test_many_who_look_ask_the_host_once(
     monkeypatch.setattr(runtime_follow, "FRESH_SECONDS", 60.0)
     asked: list[list[str]] = []
     call = world.host.call
-    monkeypatch.setattr(
-        world.host, "call", lambda argv, **rest: (asked.append(list(argv)), call(argv, **rest))[1]
-    )
+
+    def counted(argv: Sequence[str], **rest: Any) -> Result:
+        asked.append(list(argv))
+        return call(argv, **rest)
+
+    monkeypatch.setattr(world.host, "call", counted)
 
     for _ in range(10):
         client.get(address)
@@ -247,6 +252,38 @@ def test_the_access_log_shows_this_environment_only(client: Client, world: World
     assert "GET /predict?60 → 502" in access and "/predict?11 " in access
     assert "/predict?10 " not in access and "/foreign" not in access
     assert "/predict?60" in error and "/predict?59" not in error
+
+
+def test_nginx_is_read_too_and_shows_nobody_elses_complaints(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = world.environment.live_deployment
+    assert live is not None
+    Environment.objects.filter(pk=world.environment.pk).update(live_port=21007, hostnames=["churn.example"])
+    moment = f"{live.created_at + timedelta(seconds=5):%Y/%m/%d %H:%M:%S}"
+    request = {
+        "at": "2026-01-31T12:00:00+00:00", "site": world.environment.uuid.hex, "client": "10.0.0.1",
+        "method": "POST", "host": "churn.example", "path": "/predict", "status": "502", "bytes": "157",
+        "seconds": "0.250", "upstream": "127.0.0.1:21007", "upstream_seconds": "0.2", "agent": "curl",
+    }  # fmt: skip
+    complaints = [
+        f'{moment} [error] 7#7: *1 upstream timed out, upstream: "http://127.0.0.1:21007/mine"',
+        f'{moment} [error] 7#7: *2 upstream timed out, upstream: "http://127.0.0.1:21008/foreign"',
+        '2020/01/01 00:00:00 [error] 7#7: *3 refused, upstream: "http://127.0.0.1:21007/before"',
+        f'{moment} [error] 7#7: *4 access forbidden, server: churn.example, request: "GET /named"',
+    ]
+    proxy = NginxProxy(world.host, address="server.example")
+    monkeypatch.setattr(proxy, "access_log", lambda site, lines: [json.dumps(request)])
+    monkeypatch.setattr(proxy, "error_log", lambda lines: complaints)
+    place = replace(places.place_of(world.environment.instance), proxy=proxy)
+    monkeypatch.setattr(places, "place_of", lambda instance: place)
+
+    access = client.get(world.url("environment-proxy-log", "access")).content.decode()
+    error = client.get(world.url("environment-proxy-log", "error")).content.decode()
+
+    assert "POST /predict → 502, 157 bytes in 250 ms, for 10.0.0.1" in access
+    assert "/mine" in error and "/named" in error
+    assert "/foreign" not in error and "/before" not in error
 
 
 def test_without_requests_it_says_so(client: Client, world: World) -> None:
