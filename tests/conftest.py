@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from tests import nginx_server, postgres, redis_server
+from tests import nginx_server, postgres, redis_server, sshd
 from tests.e2e import cloud, engine
 from tests.servers import required
 

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,10 +25,11 @@ def installed() -> bool:
 class SSHServer:
     """An sshd in the foreground whose only key is the one it was made with."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, mounts: Mapping[str, Path] | None = None) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self.options, self.port = folder, options, free_port()
         self.client, self.host_key = keys.make(), keys.make()
+        self.mounts = mounts or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._write("authorized_keys", self.client.public + "\n")
         self.start()
@@ -47,6 +48,10 @@ class SSHServer:
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         command = [PROGRAM, "-D", "-f", str(self.folder / "config"), "-E", str(self.folder / "log")]
+        if self.mounts:
+            mount = 'while [ "$1" != -- ]; do mount --bind "$2" "$1" || exit; shift 2; done; shift; exec "$@"'
+            pairs = [str(part) for pair in self.mounts.items() for part in pair]
+            command = ["unshare", "-m", "sh", "-c", mount, "sh", *pairs, "--", *command]
         self._process = subprocess.Popen(command, start_new_session=True)
         deadline = time.monotonic() + 10
         while "Server listening" not in (self.log if (self.folder / "log").exists() else ""):
@@ -98,6 +103,8 @@ class SSHServer:
             "PermitRootLogin prohibit-password",
             "LogLevel VERBOSE",
             "UseDNS no",
+            # A shell of some depth does not read what this machine's owner has in .bashrc.
+            "SetEnv SHLVL=5",
         ]
 
     def _write(self, name: str, text: str) -> None:
@@ -107,8 +114,9 @@ class SSHServer:
 
 
 @contextmanager
-def server(folder: Path, *options: str) -> Iterator[SSHServer]:
-    running = SSHServer(folder, *options)
+def server(folder: Path, *options: str, mounts: Mapping[str, Path] | None = None) -> Iterator[SSHServer]:
+    """A server for as long as it is needed; `mounts` are files that it alone sees in the place of others."""
+    running = SSHServer(folder, *options, mounts=mounts)
     try:
         yield running
     finally:

@@ -34,8 +34,9 @@ WINDOW = 1 << 21
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
-def dial(host: str, port: int, *, timeout: float = CONNECT_SECONDS) -> socket.socket:
+def dial(host: str, port: int, *, timeout: float | None = None) -> socket.socket:
     """A TCP connection that sends small packets at once."""
+    timeout = timeout or CONNECT_SECONDS
     known = addresses.parse_address(host)
     found = [known] if known else addresses.resolve(host, timeout=RESOLVE_SECONDS)
     if not found:
@@ -48,10 +49,9 @@ def dial(host: str, port: int, *, timeout: float = CONNECT_SECONDS) -> socket.so
     return sock
 
 
-def shake_hands(
-    way: Way, host_keys: tuple[str, ...], *, timeout: float = HANDSHAKE_SECONDS
-) -> paramiko.Transport:
+def shake_hands(way: Way, host_keys: tuple[str, ...], *, timeout: float | None = None) -> paramiko.Transport:
     """Exchange keys with the server, preferring the kinds that are pinned. Nothing of ours is sent yet."""
+    timeout = timeout or HANDSHAKE_SECONDS
     transport = paramiko.Transport(way, default_window_size=WINDOW)
     transport.banner_timeout = transport.handshake_timeout = timeout
     transport.auth_timeout = AUTH_SECONDS

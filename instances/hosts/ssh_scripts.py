@@ -12,14 +12,15 @@ MISSING, LINK, NOT_A_FILE, RUNS = 44, 40, 41, 45
 FORWARD_SECONDS = 3600.0
 
 # $1 seconds after which the whole group is killed, $2 folder, then the command. The shell stays, so that
-# a command that dies of a signal has an exit code.
+# a command that dies of a signal has an exit code, and waits in the one way that says nothing about it.
 RUN = (
     f"PATH={PATH}; export PATH"
-    + r"""
+    r"""
 seconds=$1; cd "$2" 2>/dev/null || cd /; shift 2
 command -v -- "$1" >/dev/null || { printf '%s: command not found\n' "$1" >&2; exit 127; }
-exec 3>&2 2>/dev/null
-timeout -s KILL "$seconds" env -i PATH="$PATH" HOME="${HOME:-/root}" LANG=C.UTF-8 "$@" 2>&3 3>&-
+exec 3>&2 4<&0 2>/dev/null
+timeout -s KILL "$seconds" env -i PATH="$PATH" HOME="${HOME:-/root}" LANG=C.UTF-8 "$@" <&4 2>&3 3>&- 4<&- &
+wait $!
 exit $?"""
 )
 
