@@ -6,18 +6,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from deployments import inputs
+from deployments.inputs.proxy_options import parse_proxy_options
 from deployments.models import Application, Environment
 from portal.core.errors import Invalid
 from portal.core.secrets import Secret
 
 SECRETS = {"git_token", "deploy_key", "basic_auth"}
-
-
-def parse_proxy_options(value: Any) -> dict[str, Any]:
-    """Read the options of the proxy."""
-    from deployments.inputs import proxy_options
-
-    return proxy_options.parse_proxy_options(value)
 
 
 # What a column alone cannot check; each reads a value, or refuses it.

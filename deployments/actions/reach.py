@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from deployments.inputs.ports import HTTP_PORT
+from deployments.inputs.proxy_options import DEFAULTS
 from deployments.models import Environment
 from instances.models import Instance, PortReservation
 from instances.states import Kind
@@ -47,9 +48,14 @@ def _is_named(environment: Environment) -> bool:
 def _check_kind(environment: Environment) -> None:
     if environment.instance.kind != Kind.LOCAL:
         return
-    given = [name for name in NEEDS_NGINX if name != "basic_auth" and getattr(environment, name)]
-    if environment.basic_auth_sealed:
-        given.append("basic_auth")
+    wanted = {
+        "hostnames": environment.hostnames,
+        "path_prefix": environment.path_prefix,
+        "https": environment.https,
+        "proxy_options": environment.proxy_options not in ({}, DEFAULTS),
+        "basic_auth": environment.basic_auth_sealed,
+    }
+    given = [name for name, value in wanted.items() if value]
     if given:
         raise Invalid({name: _on_this_machine(name) for name in given})
 

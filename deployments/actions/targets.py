@@ -3,6 +3,8 @@
 import secrets
 from dataclasses import dataclass
 
+from django.core.exceptions import ValidationError
+
 from deployments.models import Application
 from instances import actions
 from instances.models import Instance
@@ -13,6 +15,8 @@ from portal.core.models import User
 
 # Words for a machine that is yet to be made; the first one is said in forms and messages.
 NEW = ("ec2", "new")
+
+WORDS = {"name": "instance_name"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,18 @@ def instance_for(wish: Wish, *, application: Application, by: User) -> Instance:
     if named is not None:
         return named
     if is_new(wish):
+        return _made_for(application, wish, by)
+    raise Invalid(
+        {
+            "target": f"There is no instance named {wish.target!r}. Use local, ec2 for a new one, or a name of "
+            "the instances page."
+        }
+    )
+
+
+def _made_for(application: Application, wish: Wish, by: User) -> Instance:
+    """A machine of AWS that is made with its first deployment."""
+    try:
         return actions.create_ec2(
             by=by,
             name=wish.name or _free_name(application),
@@ -45,12 +61,10 @@ def instance_for(wish: Wish, *, application: Application, by: User) -> Instance:
             region=wish.region,
             instance_type=wish.instance_type,
         )
-    raise Invalid(
-        {
-            "target": f"There is no instance named {wish.target!r}. Use local, ec2 for a new one, or a name of "
-            "the instances page."
-        }
-    )
+    except ValidationError as error:
+        # `name` is the application's in the words of a deployment.
+        problems = error.message_dict
+        raise Invalid({WORDS.get(field, field): texts for field, texts in problems.items()}) from None
 
 
 def _free_name(application: Application) -> str:

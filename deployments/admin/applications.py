@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from deployments import actions, queries, rules
+from deployments.admin.reading import clean_by_rules
 from deployments.models import Application, Environment
 from portal.core import access
 from portal.core.adminbase import LookOnlyInline, PortalModelAdmin, for_each
@@ -47,6 +48,9 @@ class ApplicationForm(ModelForm):
             stored = "set ••••  (empty keeps it)" if self.instance.git_token_sealed else "not set"
             self.fields["git_token"].widget.attrs["placeholder"] = stored
 
+    def clean(self) -> dict[str, Any]:
+        return clean_by_rules(self, super().clean())
+
 
 @admin.register(Application)
 class ApplicationAdmin(PortalModelAdmin):
@@ -59,7 +63,7 @@ class ApplicationAdmin(PortalModelAdmin):
     list_select_related = ["team"]
     fields = [
         "name", "team", "git_url", "git_token", "default_branch", "dockerfile", "container_port", "health_path",
-        "test_command", "memory_mb", "cpus", "description", "created_by", "created_at",
+        "test_command", "context", "build_args", "hooks", "memory_mb", "cpus", "description", "created_by", "created_at",
     ]  # fmt: skip
     readonly_fields = ["created_by", "created_at"]
     inlines = [EnvironmentInline]
@@ -92,7 +96,9 @@ class ApplicationAdmin(PortalModelAdmin):
         if not given.get("git_token"):
             given.pop("git_token", None)
         if change:
-            actions.update_application(application=obj, by=request.user, **given)
+            # The form has changed `obj` already, and the audit wants to know what it was.
+            fresh = queries.visible_applications(request.user).get(pk=obj.pk)
+            actions.update_application(application=fresh, by=request.user, **given)
         else:
             made = actions.create_application(by=request.user, **given)
             obj.pk, obj.uuid, obj._state.adding = made.pk, made.uuid, False

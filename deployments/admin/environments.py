@@ -7,16 +7,20 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import redirect
 
 from deployments import actions, queries, rules
 from deployments.admin.filters import InstanceFilter
+from deployments.admin.reading import clean_by_rules
 from deployments.models import Environment, Variable
 from portal.core.adminbase import PortalModelAdmin, TabularInline, for_each
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Variable]
+    EnvironmentModelForm = forms.ModelForm[Environment]
 else:
-    ModelForm = forms.ModelForm
+    ModelForm = EnvironmentModelForm = forms.ModelForm
 
 
 class VariableForm(ModelForm):
@@ -67,16 +71,37 @@ class VariableInline(TabularInline):
         return self._may_set(request, obj)
 
 
+class EnvironmentForm(EnvironmentModelForm):
+    """The sign-in of the proxy is written, never read."""
+
+    basic_auth = forms.CharField(
+        label="Sign-in at the proxy", required=False, max_length=300, strip=False,
+        help_text="user:password; empty keeps what is stored.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "basic_auth" in self.fields:
+            stored = "set ••••  (empty keeps it)" if self.instance.basic_auth_sealed else "not set"
+            self.fields["basic_auth"].widget.attrs["placeholder"] = stored
+
+    def clean(self) -> dict[str, Any]:
+        return clean_by_rules(self, super().clean())
+
+
 @admin.register(Environment)
 class EnvironmentAdmin(PortalModelAdmin):
     """Where applications run, what is live there, and its variables."""
 
+    form = EnvironmentForm
     list_display = ["__str__", "instance", "health", "live_release", "url", "protected", "checked_at"]
     list_filter = ["health", "name", "protected", InstanceFilter]
     search_fields = ["application__name", "name", "url"]
     list_select_related = ["application", "instance", "live_release"]
     fields = [
-        "application", "name", "instance", "branch", "public_port", "protected", "health", "health_detail",
+        "application", "name", "instance", "branch", "public_port", "hostnames", "path_prefix", "https",
+        "proxy_options", "basic_auth", "on_failure", "protected", "health", "health_detail",
         "health_since", "checked_at", "restarts", "live_release", "live_deployment", "url", "created_at",
     ]  # fmt: skip
     readonly_fields = [
@@ -95,8 +120,20 @@ class EnvironmentAdmin(PortalModelAdmin):
 
     def save_model(self, request: Any, obj: Environment, form: Any, change: bool) -> None:
         given = {name: form.cleaned_data[name] for name in form.changed_data}
-        if given:
-            actions.update_environment(environment=obj, by=request.user, **given)
+        if not given:
+            return
+        try:
+            fresh = queries.visible_environments(request.user).get(pk=obj.pk)
+            actions.update_environment(environment=fresh, by=request.user, **given)
+        except ValidationError as error:
+            # What only the door can see, such as a name that another environment has.
+            messages.error(request, f"Nothing was saved. {' '.join(error.messages)}")
+            request.was_refused = True
+
+    def response_change(self, request: Any, obj: Environment) -> HttpResponse:
+        if getattr(request, "was_refused", False):
+            return redirect(request.path)
+        return super().response_change(request, obj)
 
     def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:
         """Variables go through their own doors, one by one."""

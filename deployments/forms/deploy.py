@@ -46,7 +46,7 @@ class DeployForm(StyledForm):
     target = forms.ChoiceField(required=False, help_text="Where it runs.")
     region = forms.ChoiceField(required=False)
     instance_type = forms.ChoiceField(required=False)
-    instance_name = text(label="Name of the new instance", max_length=40, placeholder="from the application")
+    instance_name = text(label="Instance name", max_length=40, placeholder="from the application")
     container_port = PortField(
         help_text="Inside the container. Empty: the port that the Dockerfile exposes, else 8000."
     )
@@ -71,6 +71,7 @@ class DeployForm(StyledForm):
         fields["target"].choices = targets.target_choices(instances)
         fields["region"].choices = targets.region_choices()
         fields["instance_type"].choices = targets.type_choices()
+        fields["instance_type"].help_text = targets.price_note()
 
     def chosen(self) -> str:
         """The source that is chosen: as it says, else by what is filled in."""

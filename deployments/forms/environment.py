@@ -6,9 +6,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
-from deployments.actions.fields import parse_proxy_options
 from deployments.forms import targets
 from deployments.forms.fields import HostnamesField, LinesField, PairsField, PortField, secret, text
+from deployments.inputs.proxy_options import DEFAULTS, parse_proxy_options
 from deployments.models import Environment
 from deployments.states import Cleanup
 from instances.models import Instance
@@ -107,7 +107,7 @@ class PlaceForm(StyledForm):
                     parse_proxy_options({name: value})
                 except ValidationError as error:
                     self.add_error(name, error.messages)
-        return self.cleaned_data
+        return dict(self.cleaned_data)
 
     def changes(self) -> dict[str, Any]:
         """What was given; an empty sign-in means that it stays."""
@@ -129,4 +129,4 @@ class PlaceForm(StyledForm):
 def _initial(environment: Environment) -> dict[str, Any]:
     names = ("instance", "branch", "public_port", "protected", "on_failure", *NAMES)
     stored = {name: getattr(environment, name) for name in names}
-    return parse_proxy_options({}) | environment.proxy_options | stored
+    return DEFAULTS | environment.proxy_options | stored

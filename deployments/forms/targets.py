@@ -4,11 +4,12 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from deployments.actions.targets import NEW
+from instances.clouds import prices
 from instances.models import Instance
 from instances.rules import USABLE, needs_connecting
 from instances.states import Kind, Wanted
 
-__all__ = ["NEW", "describe", "region_choices", "target_choices", "type_choices", "usable"]
+__all__ = ["NEW", "describe", "price_note", "region_choices", "target_choices", "type_choices", "usable"]
 
 REGIONS = [
     "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-central-1", "eu-central-2",
@@ -43,6 +44,16 @@ def region_choices() -> list[tuple[str, str]]:
 
 
 def type_choices() -> list[tuple[str, str]]:
-    """The types that the administrator allows, the usual one first."""
+    """The types that the administrator allows with their prices, the usual one first."""
     usual: str = settings.EC2_INSTANCE_TYPE
-    return [(name, name) for name in dict.fromkeys([usual, *settings.EC2_INSTANCE_TYPES])]
+    return [(name, _priced(name)) for name in dict.fromkeys([usual, *settings.EC2_INSTANCE_TYPES])]
+
+
+def _priced(name: str) -> str:
+    price = prices.hourly(name, settings.AWS_REGION)
+    return name if price is None else f"{name} · ${price.normalize():f} an hour"
+
+
+def price_note() -> str:
+    """What the prices mean."""
+    return f"Without disk and address, in {settings.AWS_REGION}, as of {prices.PRICES_OF:%B %Y}."

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from deployments.models import Application, Deployment, Environment, Variable
 from deployments.states import Status
+from instances.models import Instance
 from portal.core import tokens
 from portal.core.models import AuditEvent, Membership, Role, Team, User
 from portal.core.secrets import Secret
@@ -245,6 +246,11 @@ def test_a_viewer_with_staff_access_cannot_change_an_application(team: Team, cli
 def variable_fields(place: Environment, **fields: Any) -> dict[str, Any]:
     base = {
         "branch": place.branch,
+        "hostnames": "[]",
+        "initial-hostnames": "[]",
+        "proxy_options": "{}",
+        "initial-proxy_options": "{}",
+        "on_failure": place.on_failure,
         "variables-TOTAL_FORMS": 1,
         "variables-INITIAL_FORMS": 0,
         "variables-0-environment": place.pk,
@@ -369,3 +375,46 @@ def test_the_history_of_an_object_is_its_audit_log(root: User, team: Team, clien
 
     assert answer.status_code == 200
     assert "deployment.deploy" in answer.content.decode()
+
+
+def test_how_an_environment_is_reached_is_set_in_the_admin(root: User, team: Team, client: Client) -> None:
+    machine = Instance.objects.create(name="gpu-1", kind="server", status="running", host_keys=["x"])
+    place, other = place_of(team), factories.environment(factories.application(of=team), instance=machine)
+    Environment.objects.filter(pk=place.pk).update(instance=machine)
+    Environment.objects.filter(pk=other.pk).update(hostnames=["taken.example.org"])
+    address = reverse("admin:deployments_environment_change", args=[place.pk])
+    fields = variable_fields(place) | {"variables-TOTAL_FORMS": 0}
+
+    client.post(address, fields | {"hostnames": '["A.example.org"]', "basic_auth": "ada:canary-password"})
+    place.refresh_from_db()
+    assert place.hostnames == ["a.example.org"]
+    assert place.basic_auth.reveal() == "ada:canary-password"
+    assert "canary-password" not in client.get(address).content.decode()
+    assert AuditEvent.objects.get(action="environment.update").details["changes"]["hostnames"] == [
+        "[]", "['a.example.org']",
+    ]  # fmt: skip
+
+    refused = client.post(address, fields | {"hostnames": '["*.example.org"]'}).content.decode()
+    assert "is a wildcard" in refused
+    refused = client.post(
+        address, fields | {"hostnames": '["taken.example.org"]'}, follow=True
+    ).content.decode()
+    assert "leads to" in refused and "Nothing was saved" in refused and "changed successfully" not in refused
+    place.refresh_from_db()
+    assert place.hostnames == ["a.example.org"]
+
+
+def test_hooks_are_read_by_the_same_rule_in_the_admin(root: User, team: Team, client: Client) -> None:
+    application = place_of(team).application
+    address = reverse("admin:deployments_application_change", args=[application.pk])
+    fields = {
+        "git_url": application.git_url, "dockerfile": "Dockerfile", "memory_mb": 1024, "cpus": 1, "build_args": "{}",
+        "initial-build_args": "{}", "initial-hooks": "{}",
+        "environments-TOTAL_FORMS": 0, "environments-INITIAL_FORMS": 0,
+    }  # fmt: skip
+
+    refused = client.post(address, fields | {"hooks": '{"sometime": "x"}'}).content.decode()
+    assert "There is no moment" in refused
+    client.post(address, fields | {"hooks": '{"pre_deploy": "python migrate.py"}'})
+    application.refresh_from_db()
+    assert application.hooks == {"pre_deploy": "python migrate.py"}

@@ -1,4 +1,4 @@
-"""`manage.py deploy`: a Git URL becomes a live URL."""
+"""`manage.py deploy`: a Git URL or an image becomes a live URL."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from portal.management.terminal import TerminalCommand, acting_user, add_user_op
 
 class Command(TerminalCommand):
     help = (
-        "Deploy a Git repository. Prints the address of the deployment, or with --follow its log and, last, "
+        "Deploy a Git repository, or with --image an image. Prints the address of the deployment, or with --follow its log and, last, "
         "the URL. Exit codes: 0 started or live, 1 failed, 2 wrong usage, 3 not found, 4 refused, "
         "130 interrupted."
     )
@@ -21,9 +21,19 @@ class Command(TerminalCommand):
     deployment: Deployment | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("url", help="Git URL, such as https://github.com/acme/sentiment-api")
+        parser.add_argument(
+            "url", nargs="?", default="", help="Git URL, such as https://github.com/acme/sentiment-api"
+        )
+        parser.add_argument("--image", default="", help="Image made elsewhere, such as ghcr.io/acme/app:1.2.")
         parser.add_argument("--name", default="", help="Name of the application. Default: from the URL.")
-        parser.add_argument("--target", default="", help="`local` or the name of an instance.")
+        parser.add_argument(
+            "--target", default="", help="`local`, the name of an instance, or `ec2` for a new one."
+        )
+        parser.add_argument("--region", default="", help="AWS region of a new instance.")
+        parser.add_argument("--instance-type", default="", help="Type of a new instance, such as t3.small.")
+        parser.add_argument("--instance-name", default="", help="Name of a new instance.")
+        parser.add_argument("--context", help="Folder of the repository that is built.")
+        parser.add_argument("--no-cache", action="store_true", help="Build every layer anew.")
         parser.add_argument("--env", default="dev", help="Name of the environment. Default: dev.")
         parser.add_argument("--branch", default="", help="Branch, tag or commit. Default: the repository's.")
         parser.add_argument("--port", type=int, help="Port on which the application listens.")
@@ -34,10 +44,16 @@ class Command(TerminalCommand):
     def work(self, **options: Any) -> int:
         started = actions.deploy_url(
             git_url=options["url"],
+            image=options["image"],
             by=acting_user(options["user"]),
             name=options["name"],
             environment=options["env"],
             target=options["target"],
+            region=options["region"],
+            instance_type=options["instance_type"],
+            instance_name=options["instance_name"],
+            context=options["context"],
+            options={"no_cache": True} if options["no_cache"] else None,
             branch=options["branch"],
             container_port=options["port"],
         )

@@ -242,3 +242,32 @@ def test_a_protected_release_is_recorded_and_only_kept_ones_can_be(dora: User) -
         actions.protect_release(release=release, by=dora)
     viewer = factories.user(role=Role.VIEWER, of=dora.memberships.get().team)
     assert rules.why_not_protect(viewer, release)
+
+
+def test_a_new_machine_is_planned_for_its_environment_and_used_again(dora: User) -> None:
+    wish: dict[str, Any] = {"git_url": "https://github.com/acme/churn", "by": dora, "target": "ec2"}
+    started = actions.deploy_url(**wish, instance_type="t3.small", region="eu-west-1")
+    machine = started.deployment.instance
+    assert (machine.kind, machine.instance_type, machine.region) == ("ec2", "t3.small", "eu-west-1")
+    assert machine.name.startswith("autodeploy-churn-")
+    assert machine.team == started.deployment.application.team
+    actions.deploy_url(**wish, branch="main")
+    assert Instance.objects.filter(kind="ec2").count() == 1
+
+    named = actions.deploy_url(**wish, environment="stage", instance_name="churn-stage").deployment
+    assert named.instance.name == "churn-stage"
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"instance_name": "Not A Name"}, "instance_name"),
+        ({"instance_type": "x1e.32xlarge"}, "instance_type"),
+        ({"region": "nowhere"}, "region"),
+    ],
+)
+def test_a_refused_machine_leaves_nothing(dora: User, wish: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        actions.deploy_url(git_url="https://github.com/acme/churn", by=dora, target="new", **wish)
+    assert list(refusal.value.message_dict) == [field]
+    assert not Application.objects.exists() and not Instance.objects.filter(kind="ec2").exists()
