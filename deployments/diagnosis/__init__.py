@@ -17,7 +17,7 @@ def diagnose(
     """What probably went wrong, most specific first; nothing without a proof.
 
     `facts` are what is known of the application and its place: container_port, health_path, memory_mb,
-    dockerfile, default_branch, instance, instance_kind, user, region, address (as it is now).
+    dockerfile, default_branch, runtime, instance, instance_kind, region, address (now) and address_before.
     """
     case = Case(code, detail, evidence, log_tail, facts)
     found: dict[int, Diagnosis] = {}

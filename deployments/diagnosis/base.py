@@ -131,15 +131,17 @@ def saying(
     snippet: str = "",
     places: tuple[str, ...] = PLACES,
     alone: bool = False,
+    unless: str = "",
 ) -> Rule:
     """A rule whose proof is a line that matches; `alone` means that the code is proof enough.
 
+    A line that matches `unless` says that it is something else.
     The sentences may name the pattern's groups and the facts in braces.
     """
 
     def look(case: Case) -> Diagnosis | None:
         match = case.search(pattern, places)
-        if match is None and not alone:
+        if (match is None and not alone) or (unless and case.search(unless)):
             return None
         words = case.words()
         if match is not None:

@@ -45,5 +45,6 @@ def _facts(deployment: Deployment) -> dict[str, Any]:
         "instance": instance.name,
         "instance_kind": instance.kind,
         "address": instance.address,
+        "address_before": deployment.facts.get("public_ip") or deployment.evidence.get("address"),
         "region": instance.region,
     }

@@ -5,8 +5,10 @@ import json
 from deployments.diagnosis.base import Button, Case, Diagnosis, Rule, clipped, saying
 from deployments.diagnosis.codes import AWS
 
-ACTION = r"not authorized to perform: (?P<action>[\w-]+:\w+)"
-REFUSED = r"\((?:UnauthorizedOperation|AccessDenied\w*)\)(?: when calling the (?P<operation>\w+) operation)?"
+ACTION = r"(?:not authorized to perform:|may not call) (?P<action>[\w-]+:\w+)"
+REFUSED = (
+    r"\b(?:UnauthorizedOperation|AccessDenied\w*)\b(?:\)? when calling the (?P<operation>\w+) operation)?"
+)
 RETRY = Button("Retry", "retry")
 
 
@@ -90,10 +92,24 @@ RULES: tuple[Rule, ...] = (
         button=RETRY,
     ),
     saying(
+        34, {"aws_no_capacity"}, r".",
+        title="AWS cannot make such a machine there",
+        meaning="The zone has none of this type free or does not offer it, or the subnet has no address left.",
+        fix="Choose another instance type or another zone's subnet, or retry later.",
+        button=RETRY, places=("detail",), alone=True,
+    ),
+    saying(
         34, AWS, r"VcpuLimitExceeded|vCPU limit of (?P<limit>\d+)|InstanceLimitExceeded|AddressLimitExceeded|VolumeLimitExceeded|MaxSpotInstanceCountExceeded",
         title="The AWS account's limit is reached",
         meaning="The account may not have more of these in this region.",
         fix="Terminate machines that are not needed or take a smaller type; or ask AWS for more: Service Quotas, Amazon EC2, \u201cRunning On-Demand instances\u201d. Then retry.",
         button=RETRY,
+    ),
+    saying(
+        34, {"aws_quota"}, r".",
+        title="The AWS account's limit is reached",
+        meaning="The account may not have more of these in this region, or is not verified yet.",
+        fix="Remove what is not needed, or ask AWS for more under Service Quotas; then retry.",
+        button=RETRY, places=("detail",), alone=True,
     ),
 )  # fmt: skip

@@ -53,7 +53,7 @@ RULES: tuple[Rule, ...] = (
         snippet="RUN chmod +x {program}", places=OWN_WORDS,
     ),
     saying(
-        15, CRASHED, r"^KeyError: '(?P<variable>[A-Z][A-Z0-9_]+)'$|\b(?P<named>[A-Z][A-Z0-9_]{3,})'?\"? (?:is |was )?(?:not set|required|missing|must be set)\b|(?:[Mm]issing|[Rr]equired) environment variable:? '?(?P<asked>[A-Z][A-Z0-9_]{2,})",
+        15, CRASHED, r"^KeyError: '(?P<variable>[A-Z][A-Z0-9_]+)'$|\b(?!(?:ERROR|WARNING|CRITICAL|FATAL|INFO|DEBUG)\b)(?P<named>[A-Z][A-Z0-9_]{3,})'?\"? (?:(?:is |was )?not set|must be set|is (?:required|missing))\b|(?:[Mm]issing|[Rr]equired) environment variable:? '?(?P<asked>[A-Z][A-Z0-9_]{2,})",
         title="The variable {variable}{named}{asked} is missing",
         meaning="The application reads it at its start and ends without it.",
         fix="Set it in the variables of the environment, then retry.",

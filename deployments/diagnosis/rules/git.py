@@ -7,6 +7,10 @@ from deployments.diagnosis.codes import GIT
 
 BRANCHES = re.compile(r"The branches are (.+?)(?: and \d+ more)?\.\s*$")
 NAMES_SHOWN = 5
+# The same last line ends what git says when it did not even reach the server.
+NO_NETWORK = (
+    r"timed out|Could not resolve host|Connection refused|No route to host|unreachable|returned error: 5\d\d"
+)
 FOUND_INSTEAD = re.compile(r"Found instead: (.+?)\.?$")
 
 
@@ -63,7 +67,7 @@ RULES: tuple[Rule, ...] = (
         title="The repository is private, or its address is wrong",
         meaning="Git servers hide private repositories: they answer as if there were none.",
         fix="Compare the Git URL. If it is right, store an access token or deploy key with read access in the settings, then retry.",
-        button=Button("Add an access token", "open_settings", {"field": "git_token"}),
+        button=Button("Add an access token", "open_settings", {"field": "git_token"}), unless=NO_NETWORK,
     ),
     saying(
         9, {"repository_not_found"}, r".",

@@ -4,14 +4,20 @@ from deployments.diagnosis.base import Button, Case, Diagnosis, Rule, clipped, s
 from deployments.diagnosis.codes import PACKAGES, SSH
 
 ADDRESS_MATTERS = frozenset({"host_unreachable", "ssh_host_key_changed", "ssh_auth_failed", "unhealthy", "died_after_switch"})  # fmt: skip
-NO_ANSWER = r"[Tt]imed out|No route to host|[Nn]etwork is unreachable|Unable to connect to port (?P<port>\d+)"
-REFUSED = r"Connection refused|ECONNREFUSED"
+# Our own words may be in the log of the step; those of others only count in what the step itself said.
+OUR_SILENCE = r"did not answer on port \d+|cannot be reached on port \d+"
+NO_ANSWER = (
+    rf"{OUR_SILENCE}|[Tt]imed out|No route to host|[Nn]etwork is unreachable|Unable to connect to port \d+"
+)
+OUR_REFUSAL = r"Nothing listens on port \d+ of "
+REFUSED = rf"{OUR_REFUSAL}|Connection refused"
+UNREACHED = SSH - {"ssh_auth_failed", "ssh_host_key_changed", "ssh_host_key_unknown"}
 RETRY = Button("Retry", "retry")
 
 
 def _moved(case: Case) -> Diagnosis | None:
-    before, now = str(case.evidence.get("address") or ""), str(case.facts.get("address") or "")
-    if not before or not now or before == now:
+    before, now = str(case.facts.get("address_before") or ""), str(case.facts.get("address") or "")
+    if case.facts.get("instance_kind") != "ec2" or not before or not now or before == now:
         return None
     return Diagnosis(
         rule=33,
@@ -24,7 +30,7 @@ def _moved(case: Case) -> Diagnosis | None:
 
 
 def _closed(case: Case) -> Diagnosis | None:
-    match = case.search(NO_ANSWER, ("detail", "log_tail"))
+    match = case.search(NO_ANSWER, ("detail",)) or case.search(OUR_SILENCE, ("log_tail",))
     if match is None:
         return None
     cloud = case.facts.get("instance_kind") == "ec2"
@@ -61,13 +67,20 @@ RULES: tuple[Rule, ...] = (
         button=Button("Look at the machine", "restart_instance"), places=("detail",), alone=True,
     ),
     saying(
-        6, SSH - {"ssh_auth_failed", "ssh_host_key_changed", "ssh_host_key_unknown"}, REFUSED,
+        6, UNREACHED, REFUSED,
         title="The machine is there, but its SSH server is not",
         meaning="It refused the connection: sshd does not run yet, or listens on another port.",
         fix="Wait until it has started, see that sshd runs and on which port; then retry.",
         button=RETRY, places=("detail",),
     ),
-    Rule(6, frozenset(SSH - {"ssh_auth_failed", "ssh_host_key_changed", "ssh_host_key_unknown"}), _closed),
+    saying(
+        6, UNREACHED, OUR_REFUSAL,
+        title="The machine is there, but its SSH server is not",
+        meaning="It refused the connection: sshd does not run yet, or listens on another port.",
+        fix="Wait until it has started, see that sshd runs and on which port; then retry.",
+        button=RETRY, places=("log_tail",),
+    ),
+    Rule(6, frozenset(UNREACHED), _closed),
     saying(
         8, PACKAGES, r"Could not get lock (?P<file>/\S+?)\.? |is held by process \d+ \((?P<holder>[^)]+)\)|Unable to acquire the dpkg frontend lock|Unable to lock directory|Waiting for process with pid \d+ to finish|another copy is currently running",
         title="Another program is installing packages on the machine",

@@ -58,4 +58,44 @@ FAILURES: dict[str, Explanation] = {
         "It was terminated outside the portal.",
         "Choose another instance for this environment, or provision a new one; then deploy again.",
     ),
+    "aws_type_not_found": Explanation(
+        "There is no such instance type",
+        "AWS does not know this instance type in the region, or does not offer it there.",
+        "Choose another instance type for the instance, then retry.",
+    ),
+    "aws_no_network": Explanation(
+        "There is no network for the machine",
+        "The region has no default network (VPC), and no subnet was chosen.",
+        "Choose a subnet for the instance, then retry.",
+    ),
+    "aws_group_not_ours": Explanation(
+        "The security group belongs to somebody else",
+        "A security group of that name exists, and the portal did not make it; it changes none but its own.",
+        "Choose another SECURITY_GROUP_NAME or rename that group, then retry.",
+    ),
+    "aws_not_ours": Explanation(
+        "The machine belongs to somebody else",
+        "It does not carry this portal's tag, and the portal changes none but its own.",
+        "Adopt it on the page of machines that no table knows, or choose another instance.",
+    ),
+    "aws_not_found": Explanation(
+        "AWS no longer has it",
+        "Something that the portal made in AWS was removed there by somebody else.",
+        "Retry; what is missing is made anew.",
+    ),
+    "aws_in_use": Explanation(
+        "Something in AWS is still in use",
+        "AWS does not remove or change it while something else uses it.",
+        "Retry in a few minutes.",
+    ),
+    "aws_wrong_state": Explanation(
+        "The machine is between two states",
+        "AWS refused it because the machine is just starting, stopping or ending.",
+        "Retry in a few minutes.",
+    ),
+    "aws_token_mismatch": Explanation(
+        "The machine was asked for differently before",
+        "AWS knows this request with other settings; they were changed while the machine was being made.",
+        "Retry; a new request is made.",
+    ),
 }

@@ -78,4 +78,9 @@ FAILURES: dict[str, Explanation] = {
         "A command set to run with each deployment ended with an error.",
         "Read its output in the log; correct the command in the environment's settings or what it needs, then deploy again.",
     ),
+    "wrong_container": Explanation(
+        "Another container answers",
+        "The container on the machine does not run the image of this release; something replaced it.",
+        "Retry. If it happens again, look for what else starts containers on the machine.",
+    ),
 }

@@ -158,3 +158,18 @@ def test_odd_evidence_does_not_break_it() -> None:
 
 def test_rules_speak_of_codes_that_exist() -> None:
     assert {code for rule in RULES for code in rule.codes} <= CATALOGUE.keys()
+
+
+def test_a_git_server_out_of_reach_is_not_called_private() -> None:
+    log = (
+        "ssh: connect to host github.com port 22: Connection timed out\n"
+        "fatal: Could not read from remote repository.\n"
+    )
+
+    assert diagnose("git_unreachable", "fatal: Could not read from remote repository.", {}, log, {}) == []
+
+
+def test_a_level_of_the_log_is_not_a_variable() -> None:
+    evidence = {"exit_code": 1, "container_log": "ERROR is missing"}
+
+    assert "variable" not in diagnose("container_exited", "", evidence, "", {})[0].title
