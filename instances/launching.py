@@ -4,9 +4,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from instances.clouds import requests
 from instances.clouds.base import CloudError, Image, Machines, Subnet
@@ -17,6 +19,7 @@ from instances.models import Instance
 from portal.core.secrets import Secret
 
 ARCHITECTURE = "x86_64"
+FRESH = timedelta(minutes=5)
 
 
 @dataclass
@@ -28,6 +31,7 @@ class Launch:
     user: str = ""
     left: list[str] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
+    stored_at: str = ""
 
     @classmethod
     def of(cls, instance: Instance) -> "Launch":
@@ -101,6 +105,14 @@ def forget(instance: Instance, launch: Launch) -> None:
     _store(instance, Launch(generation=launch.generation + 1), was=instance.client_token)
 
 
+def is_fresh(instance: Instance) -> bool:
+    """Whether a request was planned so recently that its machine may not show yet."""
+    launch = Launch.of(instance)
+    if not launch.request or not launch.stored_at:
+        return False
+    return timezone.now() - datetime.fromisoformat(launch.stored_at) < FRESH
+
+
 def wanted_image(instance: Instance, cloud: Machines) -> Image:
     """The image asked for, or the newest Ubuntu of the region; says which one is right when it is not."""
     named = instance.image_id
@@ -154,6 +166,7 @@ def labels_of(instance: Instance) -> dict[str, str]:
 def _store(instance: Instance, launch: Launch, *, was: str, **changes: Any) -> None:
     """Replace the plan by this one in one conditional UPDATE; another worker's plan stands."""
     token = token_of(instance, launch.generation) if launch.request else ""
+    launch.stored_at = timezone.now().isoformat()
     sealing = Instance(uuid=instance.uuid)
     sealing.launch = Secret(json.dumps(asdict(launch)))
     Instance.objects.filter(pk=instance.pk, client_token=was, aws_id="").update(

@@ -136,9 +136,17 @@ class EC2Machines(Groups, KeyPairs):
         address = next((own for own in self.addresses() if own.id == address_id), None)
         if address is None:
             return
-        if address.machine:
+        machine = self.find(address.machine) if address.machine else None
+        if machine is not None and machine.live:
             raise CloudError("aws_in_use", f"{address.ip} belongs to {address.machine}.", again=True)
+        if machine is not None:
+            self._disassociate(address_id)
         self.api.call("ReleaseAddress", AllocationId=address_id)
+
+    def _disassociate(self, address_id: str) -> None:
+        for row in self.api.call("DescribeAddresses", AllocationIds=[address_id])["Addresses"]:
+            if row.get("AssociationId"):
+                self.api.call("DisassociateAddress", AssociationId=row["AssociationId"])
 
     def addresses(self) -> list[Address]:
         answer = self.api.call("DescribeAddresses", Filters=[self.api.our_filter()])

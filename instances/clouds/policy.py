@@ -26,7 +26,7 @@ USE = {
 CHANGE = (
     "ec2:StartInstances", "ec2:StopInstances", "ec2:RebootInstances", "ec2:TerminateInstances",
     "ec2:GetConsoleOutput", "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress",
-    "ec2:DeleteSecurityGroup", "ec2:DeleteKeyPair", "ec2:AssociateAddress", "ec2:ReleaseAddress",
+    "ec2:DeleteSecurityGroup", "ec2:DeleteKeyPair", "ec2:AssociateAddress", "ec2:DisassociateAddress", "ec2:ReleaseAddress",
 )  # fmt: skip
 TAG = "ec2:CreateTags"
 PARAMETER = "ssm:GetParameter"

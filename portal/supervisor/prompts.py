@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from deployments.models import Deployment, Environment
+from instances import fleet, sweep
 from portal.core import heartbeat
 from portal.core.queue import enqueue, is_waiting
 from portal.tasks import HOUSEKEEPING
@@ -54,6 +55,8 @@ class Prompts:
         self._prompts = [
             Prompt(deployments_are_due, "deployments.tasks.work"),
             Prompt(environments_are_due, "deployments.tasks.watch_due"),
+            Prompt(fleet.is_due, "instances.tasks.work"),
+            Prompt(sweep.is_due, "instances.tasks.sweep"),
             Prompt(housekeeping_is_due, "portal.tasks.housekeeping"),
         ]
         self._looked_at = 0.0
