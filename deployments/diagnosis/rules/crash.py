@@ -25,7 +25,7 @@ def _ended(case: Case) -> Diagnosis | None:
         title="The application crashes at its start",
         meaning=f"Its start command ended with exit code {exit_code}." if exit_code is not None
         else "It ended each time it was started.",
-        fix="The line below is its last; read the ones before it in the dossier. Correct it, push, and deploy again.",
+        fix="The line above is its last; the ones before it are in the dossier. Correct it, push, and deploy again.",
         evidence=clipped(case.last_words) or clipped(case.first_line),
     )  # fmt: skip
 
