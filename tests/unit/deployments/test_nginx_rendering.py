@@ -1,12 +1,15 @@
 """The files for NGINX as text; whether NGINX understands them is shown with a real one."""
 
 import json
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deployments.pipeline.proxies import nginx_certificates
+from deployments.pipeline.proxies import nginx, nginx_certificates
 from deployments.pipeline.proxies.base import PortTaken, ProxyOptions, ProxyRefused, Route
 from deployments.pipeline.proxies.nginx import NginxProxy
 from deployments.pipeline.proxies.nginx_rendering import ROOT, Layout, shared_files, site_files
@@ -157,3 +160,17 @@ def test_a_certificate_is_asked_for_with_quoted_values() -> None:
 def test_only_a_real_servers_logs_are_rotated_by_the_system() -> None:
     assert "logrotate" in shared_files(LAYOUT)
     assert "logrotate" not in shared_files(replace(LAYOUT, service=""))
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+def test_shellcheck_finds_nothing(tmp_path: Path) -> None:
+    certificate = tmp_path / "certificate.sh"
+    text = nginx_certificates.script(LAYOUT, ["app.example.org"], email="", acme_url="")
+    certificate.write_text(f"#!/bin/sh\n{text}")
+    change = Path(nginx.__file__).with_suffix(".sh")
+
+    result = subprocess.run(
+        ["shellcheck", str(certificate), str(change)], capture_output=True, text=True, timeout=60
+    )
+
+    assert result.stdout == ""

@@ -191,34 +191,52 @@ def test_a_system_without_a_known_package_manager_is_refused(tmp_path: Path) -> 
     assert failure and failure.word == "unsupported_os"
 
 
+def holding(folder: Path) -> str:
+    """An installation that goes on until it may end, and not for ever."""
+    return f"""echo slow; i=0; while [ $i -lt 400 ] && [ ! -e {folder}/end ]; do i=$((i + 1)); sleep 0.05; done"""
+
+
 def test_whoever_waits_for_docker_returns_as_soon_as_it_answers(tmp_path: Path) -> None:
     """Though the run that holds the lock goes on with something else."""
     answering = tmp_path / "answering"
-    docker = f"[ ! -e {answering} ] || echo 24.0.1"
-    holder = start(tmp_path, "git", apt_get="echo slow git; sleep 2", docker=docker)
-    wait_for(lambda: "slow git" in log_of(tmp_path))
+    programs = {"apt_get": holding(tmp_path), "docker": f"[ ! -e {answering} ] || echo 24.0.1"}
+    holder = start(tmp_path, "git", **programs)
+    wait_for(lambda: "slow" in log_of(tmp_path))
 
-    waiter = start(tmp_path, "docker", wait=20, apt_get="echo slow git; sleep 2", docker=docker)
+    waiter = start(tmp_path, "docker", wait=20, **programs)
     time.sleep(0.5)
     assert waiter.poll() is None
     answering.touch()
     result = finish(waiter)
 
     assert holder.poll() is None
+    (tmp_path / "end").touch()
     finish(holder)
     assert result.returncode == 0
-    assert "slow git" in result.stdout
+    assert "slow" in result.stdout
     assert "docker is ready" in result.stdout
 
 
 def test_waiting_for_another_run_has_an_end(tmp_path: Path) -> None:
-    holder = start(tmp_path, "git", apt_get="echo slow git; sleep 2")
-    wait_for(lambda: "slow git" in log_of(tmp_path))
+    holder = start(tmp_path, "git", apt_get=holding(tmp_path))
+    wait_for(lambda: "slow" in log_of(tmp_path))
 
-    failure = bootstrap.failure_in(run(tmp_path, "nginx", apt_get="echo slow git; sleep 2").stdout)
+    failure = bootstrap.failure_in(run(tmp_path, "nginx", apt_get=holding(tmp_path)).stdout)
 
-    assert failure and failure.word == "apt_locked"
+    assert failure
+    assert failure.word == "apt_locked"
+    (tmp_path / "end").touch()
     finish(holder)
+
+
+def test_a_system_with_dnf_gets_its_own_packages(tmp_path: Path) -> None:
+    docker = tmp_path / "tools" / "docker"
+    dnf = f"""echo "dnf $*"; echo "echo 25.0.3" >{docker}; chmod +x {docker}"""
+
+    result = run(tmp_path, "docker", dnf=dnf, dockerd="")
+
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"^dnf .*install docker( git)?$", result.stdout, re.MULTILINE)
 
 
 def log_of(folder: Path) -> str:
