@@ -16,7 +16,7 @@ from instances.hosts.base import HostError
 
 # However many look, the host is asked no more often than this; and rarely while it does not answer.
 FRESH_SECONDS = 0.5
-AFTER_ERROR_SECONDS = 5.0
+AFTER_ERROR_SECONDS = 10.0
 FORGET_SECONDS = 10.0
 KEPT_LINES, KEPT_LOGS = 5000, 64
 

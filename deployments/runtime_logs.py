@@ -66,7 +66,9 @@ def source_of(environment: Environment, short_id: str = "") -> Source:
     if not short_id and environment.live_release:
         return Source(environment, environment.live_container, environment.live_release.runtime, live, True)
     rows = Deployment.objects.filter(environment=environment).order_by("-id")
-    found = (rows.filter(short_id=short_id) if short_id else rows).select_related("release").first()
+    found = (
+        (rows.filter(short_id=short_id) if short_id else rows).select_related("release", "instance").first()
+    )
     if found is None:
         raise NotFound
     runtime = found.release.runtime if found.release else str(found.facts.get("runtime", ""))
@@ -192,6 +194,9 @@ def read_on(source: Source, cursor: str) -> Piece:
 
 
 def _host(source: Source) -> Host:
-    if not source.runtime or not source.container:
+    # Where it was started: the environment may have moved since.
+    instance = source.deployment.instance if source.deployment else source.environment.instance
+    runtime = places.place_of(instance).runtimes.get(source.runtime)
+    if runtime is None or not source.container:
         raise NoContainer(source.container or "none")
-    return places.place_of(source.environment.instance).runtimes[source.runtime].host
+    return runtime.host
