@@ -11,6 +11,7 @@ from deployments import logs
 from deployments.models import Application, Deployment, Environment, Variable
 from deployments.pipeline.claims import Claim
 from deployments.states import Health, Kind, Status, StepStatus
+from instances.models import Instance
 from portal.core import tokens
 from portal.core.models import Membership, Role, Team, User
 from portal.core.secrets import Secret
@@ -57,6 +58,14 @@ def _churn(team: Team, root: User) -> tuple[Application, Environment, Environmen
     )
     dev = factories.environment(churn, "dev", branch="main")
     prod = factories.environment(churn, "prod", protected=True)
+    machine = Instance.objects.create(
+        name="gpu-1",
+        kind="server",
+        status="running",
+        ssh_host="gpu-1.example.org",
+        host_keys=["ssh-ed25519 AAAA"],
+    )
+    factories.environment(churn, "gpu", instance=machine, hostnames=["churn.example.org"], path_prefix="/v1")
     for number in (1, 2, 3):
         release = factories.release(
             dev, number, commit=f"{number}" * 40, commit_subject=SUBJECTS[number], commit_author="Ada"

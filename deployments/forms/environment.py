@@ -129,4 +129,5 @@ class PlaceForm(StyledForm):
 def _initial(environment: Environment) -> dict[str, Any]:
     names = ("instance", "branch", "public_port", "protected", "on_failure", *NAMES)
     stored = {name: getattr(environment, name) for name in names}
-    return DEFAULTS | environment.proxy_options | stored
+    initial: dict[str, Any] = DEFAULTS | environment.proxy_options | stored
+    return initial

@@ -91,6 +91,11 @@ def test_tokens_are_listed_without_their_text_and_revoked(root: User) -> None:
         (["token", "create", "--scopes", ""], 2),
         (["token", "revoke", "aaaaaaaaaaaa"], 3),
         (["deploy", "nonsense"], 2),
+        (["deploy"], 2),
+        (["deploy", REPOSITORY, "--image", "x:1"], 2),
+        (["deploy", "--image", "x:1"], 2),
+        (["deploy", "--image", "UPPER", "--name", "ready-made"], 2),
+        (["deploy", REPOSITORY, "--target", "ec2", "--region", "nowhere"], 2),
         (["deploy", REPOSITORY, "--name", "Not A Name"], 2),
         (["deploy", REPOSITORY, "--target", "nowhere"], 2),
         (["deploy", REPOSITORY, "--port", "0"], 2),
@@ -208,3 +213,11 @@ def test_following_ends_at_its_deadline() -> None:
     deployment = factories.deployment_at("running")
     with pytest.raises(TooLong):
         follow(deployment, line=lambda line: None, deadline_seconds=0.2)
+
+
+def test_an_image_is_deployed_from_the_terminal(root: User) -> None:
+    code, out, _ = run("deploy", "--image", "registry.example.org/app:1", "--name", "ready-made")
+    assert code == 0
+    deployment = Deployment.objects.get()
+    assert deployment.options == {"image": "registry.example.org/app:1"}
+    assert deployment.short_id in out
