@@ -250,6 +250,24 @@ def test_websockets_pass_and_count_as_under_way(proxy: NginxProxy, serve: Serve)
     wait_until(lambda: not proxy.status()["a"].in_flight.get(app.port), "it counts what has ended")
 
 
+def test_an_open_websocket_neither_delays_a_switch_nor_is_cut(proxy: NginxProxy, serve: Serve) -> None:
+    old, new = serve(echo), serve(saying(plain(b"new")))
+    route = Route("a", free_port(), old.port)
+    proxy.apply(route)
+    with connect(route.public_port) as client:
+        client.sendall(request("GET", "/ws", "Upgrade: websocket", "Connection: Upgrade"))
+        assert b" 101 " in read_head(client)
+
+        began = time.monotonic()
+        proxy.apply(replace(route, upstream_port=new.port))
+
+        assert time.monotonic() - began < 5
+        assert get(route.public_port)[2] == b"new"
+        assert proxy.status()["a"].in_flight[old.port] == 1
+        client.sendall(b"hello")
+        assert read_exactly(client, 5) == b"olleh"
+
+
 def test_websockets_can_be_kept_out(proxy: NginxProxy, serve: Serve) -> None:
     app = serve(saying(plain(b"x")))
     route = Route("a", free_port(), app.port, options=ProxyOptions(websockets=False))
