@@ -3,7 +3,7 @@
 import time
 
 from instances import fleet
-from instances import sweep as sweeping
+from instances.sweep import sweep as compare_with_aws
 from portal.core import pulse
 from portal.core.queue import enqueue
 
@@ -27,4 +27,4 @@ def work() -> None:
 
 def sweep() -> None:
     """Compare AWS with the tables."""
-    sweeping.sweep()
+    compare_with_aws()
