@@ -101,7 +101,7 @@ class SSHServer:
             "UsePAM no",
             "PasswordAuthentication no",
             "PermitRootLogin prohibit-password",
-            "LogLevel VERBOSE",
+            "LogLevel DEBUG1",
             "UseDNS no",
             # A shell of some depth does not read what this machine's owner has in .bashrc.
             "SetEnv SHLVL=5",

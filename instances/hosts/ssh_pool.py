@@ -19,8 +19,10 @@ OPEN_SECONDS = 15.0
 # What blocks inside the library without a deadline of its own is freed this long after ours.
 LATE_SECONDS = 3.0
 UNUSED_SECONDS = 600.0
-# OpenSSH allows ten sessions for each connection; the heartbeat needs room too.
-SESSIONS = 8
+# OpenSSH allows ten sessions for each connection; the heartbeat needs room too. One that just ended may
+# count for a moment still, and then we are refused and ask again.
+SESSIONS = 7
+AGAIN_SECONDS = 0.05
 
 PROHIBITED, CONNECT_FAILED = 1, 2
 
@@ -67,23 +69,25 @@ class Connection:
         if not self._room.acquire(timeout=OPEN_SECONDS * 4):
             raise HostTimeout(f"Too many commands run on {self.target.host} at once.")
         try:
-            channel = self._open("session", OPEN_SECONDS)
+            channel = self.lasting_session()
             try:
                 yield channel
             finally:
                 with self.at_most(OPEN_SECONDS):
                     channel.close()
-        except _Answered as error:
-            raise HostError(f"{self.target.host} opens no more sessions on this connection.") from error
         finally:
             self._room.release()
 
     def lasting_session(self) -> paramiko.Channel:
         """A channel that its user closes some time."""
-        try:
-            return self._open("session", OPEN_SECONDS)
-        except _Answered as error:
-            raise HostError(f"{self.target.host} opens no more sessions on this connection.") from error
+        deadline = time.monotonic() + OPEN_SECONDS
+        while True:
+            try:
+                return self._open("session", OPEN_SECONDS)
+            except _Answered as error:
+                if time.monotonic() > deadline:
+                    raise HostError(f"{self.target.host} opens no more sessions for us.") from error
+            time.sleep(AGAIN_SECONDS)
 
     def forward(self, host: str, port: int, timeout: float) -> paramiko.Channel:
         """A channel to a port as the server sees it. Raises ConnectionRefusedError or PermissionError."""

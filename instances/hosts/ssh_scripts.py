@@ -19,7 +19,7 @@ RUN = (
 seconds=$1; cd "$2" 2>/dev/null || cd /; shift 2
 command -v -- "$1" >/dev/null || { printf '%s: command not found\n' "$1" >&2; exit 127; }
 exec 3>&2 4<&0 2>/dev/null
-timeout -s KILL "$seconds" env -i PATH="$PATH" HOME="${HOME:-/root}" LANG=C.UTF-8 "$@" <&4 2>&3 3>&- 4<&- &
+timeout -s KILL "$seconds" "$@" <&4 2>&3 3>&- 4<&- &
 wait $!
 exit $?"""
 )
@@ -111,6 +111,11 @@ lives() {
   { read -r pgid born boot <pgid; } 2>/dev/null || return 1
   read -r now </proc/sys/kernel/random/boot_id
   [ "$now" = "$boot" ] || return 1
+  if { read -r stat <"/proc/$pgid/stat"; } 2>/dev/null; then
+    # A later process with the same number, as in a container that was started anew.
+    set -- ${stat##*) }
+    [ "${20-}" = "$born" ] || return 1
+  fi
   for entry in /proc/[0-9]*/stat; do
     { read -r stat <"$entry"; } 2>/dev/null || continue
     set -- ${stat##*) }
