@@ -1,5 +1,6 @@
 """The script that makes a server ready, run with stand-ins for the programs it calls."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -50,7 +51,11 @@ def start(folder: Path, *part: str, wait: int = 1, **programs: str) -> "subproce
     for name, body in (STAND_INS | programs).items():
         write_program(tools / name.replace("_", "-"), body)
     text = re.sub(r"export PATH=.*", f"export PATH={tools}", bootstrap.script(part=part))
-    (folder / "bootstrap.sh").write_text(text.replace("work=/run/", f"work={folder}/work-"))
+    # What it writes stays in the folder of the test.
+    for place in ("/etc/", "/run/portal-bootstrap", "/swapfile"):
+        text = text.replace(place, f"{folder}{place}")
+    (folder / "run").mkdir(exist_ok=True)
+    (folder / "bootstrap.sh").write_text(text)
     return subprocess.Popen(
         ["sh", str(folder / "bootstrap.sh")],
         env={"PORTAL_STATE": str(folder / "state"), "PORTAL_WAIT_SECONDS": str(wait)},
@@ -236,6 +241,7 @@ def test_a_system_with_dnf_gets_its_own_packages(tmp_path: Path) -> None:
     result = run(tmp_path, "docker", dnf=dnf, dockerd="")
 
     assert result.returncode == 0, result.stdout
+    assert json.loads((tmp_path / "etc/docker/daemon.json").read_text())["log-opts"]["max-file"] == "3"
     assert re.search(r"^dnf .*install docker( git)?$", result.stdout, re.MULTILINE)
 
 
