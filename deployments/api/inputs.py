@@ -165,14 +165,23 @@ class ApplicationsQuery(PageQuery):
 
 
 class Hooks(StrictSerializer):
-    """Commands by the moment at which they run, one line each, run by `sh -c` in the container."""
+    """Commands by the moment at which they run, one line each, run by `sh -c` in a container of its own."""
 
-    pre_build = PlainText(max_length=500, allow_blank=True, required=False)
+    pre_build = PlainText(
+        max_length=500, allow_blank=True, required=False,
+        help_text="In the Dockerfile's base image, with the checkout to write to.",
+    )  # fmt: skip
     pre_deploy = PlainText(
-        max_length=500, allow_blank=True, required=False, help_text="If it fails, traffic does not switch."
+        max_length=500, allow_blank=True, required=False,
+        help_text="In the new image. If it fails, traffic does not switch.",
+    )  # fmt: skip
+    post_deploy = PlainText(
+        max_length=500, allow_blank=True, required=False, help_text="In the new image, once it is live."
     )
-    post_deploy = PlainText(max_length=500, allow_blank=True, required=False)
-    on_failure = PlainText(max_length=500, allow_blank=True, required=False)
+    on_failure = PlainText(
+        max_length=500, allow_blank=True, required=False,
+        help_text="In the image that failed, once everything is undone.",
+    )  # fmt: skip
 
 
 class ApplicationFields(StrictSerializer):

@@ -39,13 +39,24 @@ class SettingsForm(StyledForm):
         placeholder="pytest -q",
         help_text="Runs in the built image before traffic switches; if it fails, nothing changes.",
     )
-    hook_pre_build = CommandField(label=MOMENTS["pre_build"], placeholder="make assets")
+    hook_pre_build = CommandField(
+        label=MOMENTS["pre_build"],
+        placeholder="make assets",
+        help_text="In the Dockerfile's base image, with the checkout to write to.",
+    )
     hook_pre_deploy = CommandField(
-        label=MOMENTS["pre_deploy"], placeholder="python manage.py migrate",
-        help_text="If it fails, traffic does not switch.",
-    )  # fmt: skip
-    hook_post_deploy = CommandField(label=MOMENTS["post_deploy"], placeholder="python warm_up.py")
-    hook_on_failure = CommandField(label=MOMENTS["on_failure"], placeholder="python report.py")
+        label=MOMENTS["pre_deploy"],
+        placeholder="python manage.py migrate",
+        help_text="In the new image. If it fails, traffic does not switch.",
+    )
+    hook_post_deploy = CommandField(
+        label=MOMENTS["post_deploy"], placeholder="python warm_up.py", help_text="In the new image."
+    )
+    hook_on_failure = CommandField(
+        label=MOMENTS["on_failure"],
+        placeholder="python report.py",
+        help_text="In the image that failed, once everything is undone.",
+    )
 
     SECRETS = ("git_token",)
 

@@ -34,8 +34,9 @@ def server(name: str = "gpu-1", **fields: Any) -> Instance:
 
 def place(by: User, on: Instance | None = None, name: str = "", **fields: Any) -> Environment:
     team = by.memberships.get().team
-    where = {"instance": on} if on else {}
-    return factories.environment(factories.application(name, of=team), **where, **fields)
+    if on is not None:
+        fields["instance"] = on
+    return factories.environment(factories.application(name, of=team), **fields)
 
 
 def refused(field: str, **wish: Any) -> str:
@@ -160,8 +161,8 @@ def test_what_was_live_on_a_machine_that_is_gone_moves(dora: User) -> None:
     environment.live_release = factories.release(environment)
     environment.save()
     actions.update_environment(environment=environment, by=dora, instance=server("new-1"))
-    environment.refresh_from_db()
-    assert (environment.live_release, environment.health) == (None, Health.NOTHING)
+    moved = Environment.objects.get()
+    assert (moved.live_release_id, moved.health) == (None, Health.NOTHING)
 
 
 def test_a_full_instance_takes_no_more(dora: User) -> None:
