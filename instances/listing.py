@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from instances import costs
+from instances.clouds import prices
 from instances.models import Instance, Orphan
 from instances.states import Kind, OrphanKind, Status
 
@@ -61,12 +62,15 @@ class Stray:
 
 
 def per_day(orphan: Orphan) -> costs.Price | None:
-    """What a machine without a row costs; nothing is known of other things."""
+    """What something without a row costs; a machine that does not run costs only its disk, which is not known."""
     details = orphan.details
-    if orphan.kind != OrphanKind.MACHINE or details.get("state") not in ("pending", "running"):
+    if orphan.kind == OrphanKind.MACHINE and details.get("state") not in ("pending", "running"):
         return None
-    kind = str(details.get("instance_type") or details.get("type") or "")
-    return costs.price_of(kind, orphan.region)
+    if details.get("hourly_usd"):
+        return costs.Price(Decimal(str(details["hourly_usd"])), prices.PRICES_OF)
+    if orphan.kind == OrphanKind.MACHINE:
+        return costs.price_of(str(details.get("instance_type", "")), orphan.region)
+    return None
 
 
 def total_per_hour(instances: list[Instance]) -> Decimal:

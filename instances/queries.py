@@ -52,7 +52,7 @@ def of_source(user: User, source: str) -> QuerySet[Instance]:
 
 def visible_orphans(user: User) -> list[Orphan]:
     """What is on one side only, oldest first; for those who may do something about it."""
-    return list(_orphans_of(user)[:SHOWN_ORPHANS])
+    return list(orphans_of(user)[:SHOWN_ORPHANS])
 
 
 def get_orphan(user: User, identifier: str) -> Orphan:
@@ -60,13 +60,13 @@ def get_orphan(user: User, identifier: str) -> Orphan:
     match = Q(identifier=identifier)
     if identifier.isascii() and identifier.isdecimal() and len(identifier) < 10:
         match |= Q(pk=int(identifier))
-    orphan = _orphans_of(user).filter(match).first()
+    orphan = orphans_of(user).filter(match).first()
     if orphan is None:
         raise NotFound
     return orphan
 
 
-def _orphans_of(user: User) -> QuerySet[Orphan]:
+def orphans_of(user: User) -> QuerySet[Orphan]:
     """All for a portal admin; else what the tags or the host say belongs to a team that one manages."""
     rows = Orphan.objects.select_related("instance__team", "delete_asked_by")
     if user.is_superuser and user.is_active:

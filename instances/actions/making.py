@@ -62,7 +62,7 @@ def create_ec2(
     rules.check_can_create(by, team)
     refuse_unknown(fields, EC2_FIELDS)
     check_exposure()
-    wanted = {
+    wanted: dict[str, Any] = {
         "region": settings.AWS_REGION,
         "instance_type": settings.EC2_INSTANCE_TYPE,
         "volume_gb": settings.EC2_VOLUME_SIZE,

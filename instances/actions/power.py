@@ -1,5 +1,7 @@
 """Start, stop, reboot and end: the wish is written down, and the fleet's turns make it so."""
 
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -58,7 +60,7 @@ def reboot(*, instance: Instance, by: User) -> Instance:
 
 
 def _wish(
-    instance: Instance, wanted: Wanted, status: Status, by: User, action: str, **details: object
+    instance: Instance, wanted: Wanted, status: Status, by: User, action: str, dying: list[str] | None = None
 ) -> Instance:
     now = timezone.now()
     try:
@@ -71,6 +73,7 @@ def _wish(
         # It is on its way to another state; the fleet ends it from there.
         Instance.objects.filter(pk=instance.pk).update(wanted=wanted, due_at=now)
         instance.wanted, instance.due_at = wanted, now
+    details: dict[str, Any] = {} if dying is None else {"dying": dying}
     audit.record(action, instance, by=by, team=instance.team, **details)
     wake_fleet()
     return instance

@@ -32,11 +32,8 @@ def run(
     connection: Connection, command: str, *, name: str, input: bytes, timeout: float, limit: int
 ) -> Ended:
     """Run a command line to its end; no more of each stream is kept than `limit` bytes."""
-    with connection.session() as channel, _broken_is_said(connection):
-        with connection.at_most(ssh_pool.OPEN_SECONDS):
-            channel.exec_command(command)
-        with connection.at_most(timeout):
-            return _Conversation(connection, channel, input, limit).hold(name, timeout)
+    with connection.session(command) as channel, _broken_is_said(connection), connection.at_most(timeout):
+        return _Conversation(connection, channel, input, limit).hold(name, timeout)
 
 
 @contextmanager
@@ -58,6 +55,7 @@ class _Conversation:
         self.fed = False
         self.out, self.err = bytearray(), bytearray()
         self.heard_at = time.monotonic()
+        self.ended_at = 0.0
 
     def hold(self, name: str, timeout: float) -> Ended:
         """Talk until the command has ended; raise HostTimeout when it does not."""
@@ -70,7 +68,7 @@ class _Conversation:
             # Looked at before the streams are emptied: afterwards nothing is added.
             ended, at_end = self.channel.exit_status_ready(), self._is_at_end()
             busy = self._feed() | self._hear()
-            if ended and (at_end or time.monotonic() - self.heard_at > REST_SECONDS) and not busy:
+            if ended and not busy and (at_end or self._rest_is_over()):
                 return self._outcome()
             left = deadline - time.monotonic()
             if left <= 0:
@@ -78,6 +76,11 @@ class _Conversation:
                 raise HostTimeout(f"{name} did not end within {timeout:g} seconds.")
             if not busy:
                 self._wait(streams, left, at_end)
+
+    def _rest_is_over(self) -> bool:
+        """The exit code may come before the last output, which then follows at once."""
+        self.ended_at = self.ended_at or time.monotonic()
+        return time.monotonic() - max(self.heard_at, self.ended_at) > REST_SECONDS
 
     def _is_at_end(self) -> bool:
         return bool(self.channel.eof_received or self.channel.closed)
@@ -138,12 +141,11 @@ class _Conversation:
 
 def forward(connection: Connection, command: str, port: int, timeout: float) -> paramiko.Channel:
     """A channel to a port by a command that passes bytes on, for servers that forbid the usual way."""
-    channel = connection.lasting_session()
+    channel = connection.open_session(command)
+    answer = b""
     try:
-        with _broken_is_said(connection), connection.at_most(ssh_pool.OPEN_SECONDS):
-            channel.exec_command(command)
+        with _broken_is_said(connection), connection.at_most(timeout):
             channel.settimeout(timeout)
-            answer = b""
             try:
                 while len(answer) < 3 and (piece := channel.recv(3 - len(answer))):
                     answer += piece

@@ -64,26 +64,25 @@ class Connection:
         self.note_life()
 
     @contextmanager
-    def session(self) -> Iterator[paramiko.Channel]:
-        """A channel for one command."""
+    def session(self, command: str) -> Iterator[paramiko.Channel]:
+        """A channel on which a command was begun."""
         if not self._room.acquire(timeout=OPEN_SECONDS * 4):
             raise HostTimeout(f"Too many commands run on {self.target.host} at once.")
         try:
-            channel = self.lasting_session()
+            channel = self.open_session(command)
             try:
                 yield channel
             finally:
-                with self.at_most(OPEN_SECONDS):
-                    channel.close()
+                channel.close()
         finally:
             self._room.release()
 
-    def lasting_session(self) -> paramiko.Channel:
-        """A channel that its user closes some time."""
+    def open_session(self, command: str) -> paramiko.Channel:
+        """Begin a command on a channel that its user closes some time."""
         deadline = time.monotonic() + OPEN_SECONDS
         while True:
             try:
-                return self._open("session", OPEN_SECONDS)
+                return self._open("session", OPEN_SECONDS, command=command)
             except _Answered as error:
                 if time.monotonic() > deadline:
                     raise HostError(f"{self.target.host} opens no more sessions for us.") from error
@@ -109,10 +108,15 @@ class Connection:
         finally:
             timer.cancel()
 
-    def _open(self, kind: str, seconds: float, address: tuple[str, int] | None = None) -> paramiko.Channel:
+    def _open(
+        self, kind: str, seconds: float, address: tuple[str, int] | None = None, *, command: str = ""
+    ) -> paramiko.Channel:
         try:
             with self.at_most(seconds):
-                return self._try_twice(kind, seconds, address)
+                channel = self._try_twice(kind, seconds, address)
+                if command:
+                    channel.exec_command(command)
+                return channel
         except paramiko.ChannelException as error:
             self.note_life()
             raise _Answered(error.code) from error

@@ -19,6 +19,11 @@ from portal.core.models import User
 from portal.core.pages import PageRequest
 
 SHOWN_ENVIRONMENTS = 100
+# The checks say these in words.
+SHOWN_ELSEWHERE = {
+    "os_id", "os_name", "family", "arch", "cpus", "memory_mb", "swap_mb", "disk_free_mb", "disk_total_mb",
+    "docker", "nginx", "git",
+}  # fmt: skip
 MOVING = {Status.PENDING, Status.STOPPING, Status.TERMINATING}
 
 
@@ -185,7 +190,7 @@ def _facts(found: Instance) -> dict[str, Any]:
     return {
         key.replace("_", " "): value
         for key, value in sorted(found.facts.items())
-        if value not in ("", None, [], {}) and not isinstance(value, (dict, list, bool))
+        if key not in SHOWN_ELSEWHERE and value not in ("", None, [], {}) and not isinstance(value, (dict, list, bool))
     }
 
 

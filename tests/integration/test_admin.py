@@ -90,7 +90,8 @@ def test_only_our_own_models_are_there() -> None:
 
     assert labels == {
         "deployments.Application", "deployments.Environment", "deployments.Deployment", "deployments.Release",
-        "instances.Instance", "core.User", "core.Team", "core.Token", "core.AuditEvent",
+        "instances.Instance",
+        "instances.Orphan", "core.User", "core.Team", "core.Token", "core.AuditEvent",
     }  # fmt: skip
 
 
