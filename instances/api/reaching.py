@@ -23,7 +23,7 @@ class Validate(ApiView):
         operation_id="validate_instance",
         summary="Connect to a server and look what is there",
         request=None,
-        responses={200: shapes.ValidateAnswer},
+        responses={200: shapes.ServerChecksAnswer},
         examples=[shapes.VALIDATE_EXAMPLE],
     )
     def post(self, request: Request, identifier: str) -> Response:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
 from instances import costs, listing
@@ -136,7 +137,7 @@ class CheckShape(serializers.Serializer[Any]):
     fix = serializers.CharField()
 
 
-class ValidateAnswer(serializers.Serializer[Any]):
+class ServerChecksAnswer(serializers.Serializer[Any]):
     """What was found on a server."""
 
     success = serializers.BooleanField(help_text="Nothing keeps deployments away.")
@@ -288,4 +289,6 @@ ORPHAN = {
 ORPHANS_EXAMPLE = list_example("orphans", ORPHAN)
 ORPHAN_EXAMPLE = example("Asked for", {"success": True, "orphan": ORPHAN}, status="202")
 POLICY_EXAMPLE = example("Shortened", {"Version": "2012-10-17", "Statement": []})
-SCRIPT_EXAMPLE = example("Shortened", "#!/bin/sh")
+SCRIPT_EXAMPLE = OpenApiExample(
+    "Shortened", value="#!/bin/sh", response_only=True, status_codes=["200"], media_type="text/x-shellscript"
+)
