@@ -163,11 +163,6 @@ def register(portal: Portal, server: dict[str, Any], name: str) -> None:
     )
 
 
-def push_commit(cloud: Cloud, folder: Path, app: str, change: str) -> str:
-    """Push a change to an application's repository; the new commit."""
-    return _push(folder, cloud.app(app), lambda tree: _write(tree / "VERSION", change))
-
-
 def push_files(cloud: Cloud, folder: Path, url: str, app: str, *, version: str = "") -> str:
     """Make a repository's contents those of a sample application; the new commit."""
 
@@ -205,4 +200,4 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text + "\n")
 
 
-__all__ = ["Cloud", "environment", "get", "is_there", "push_commit", "push_files", "register", "wait_until"]
+__all__ = ["Cloud", "environment", "get", "is_there", "push_files", "register", "wait_until"]

@@ -2,10 +2,16 @@
 
 import http.client
 import json
+import select
 import threading
 from urllib.parse import urlsplit
 
 RATE = 50
+
+
+def is_closed(connection: http.client.HTTPConnection) -> bool:
+    """Whether the server has closed a kept connection that was idle, as every client looks before it asks."""
+    return connection.sock is not None and bool(select.select([connection.sock], [], [], 0)[0])
 
 
 class Load:
@@ -28,7 +34,7 @@ class Load:
         pause = len(self._threads_planned) / RATE
         while not self._stop.wait(pause):
             try:
-                if not keep:
+                if not keep or is_closed(connection):
                     connection = self.connect()
                 connection.request("GET", self.path)
                 answer = connection.getresponse()

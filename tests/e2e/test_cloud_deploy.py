@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cloud import Cloud, get, push_commit, register
+from tests.e2e.cloud import Cloud, get, push_files, register
 from tests.e2e.load import Load
 from tests.e2e.portal_process import Portal, wait_until
 
@@ -34,9 +34,17 @@ def portal(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[P
 
 
 @pytest.fixture(scope="module")
-def made(portal: Portal, cloud: Cloud) -> dict[str, Any]:
+def repository(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """`hello` in a repository of our own."""
+    url = cloud.new_repository("journey")
+    push_files(cloud, tmp_path_factory.mktemp("first"), url, "hello", version="first")
+    return url
+
+
+@pytest.fixture(scope="module")
+def made(portal: Portal, repository: str) -> dict[str, Any]:
     """`hello` on an instance that the portal makes for it."""
-    return portal.wait_for_end(portal.deploy(cloud.app("hello"), target="ec2"), seconds=240)
+    return portal.wait_for_end(portal.deploy(repository, target="ec2", name="hello"), seconds=240)
 
 
 def test_a_git_url_becomes_a_live_url_on_a_new_instance(
@@ -76,11 +84,11 @@ def test_the_host_key_that_travelled_in_the_user_data_is_no_longer_the_pinned_on
 
 
 def test_a_changed_commit_is_put_on_the_same_machine_and_a_rollback_brings_the_old_one_back(
-    portal: Portal, cloud: Cloud, made: dict[str, Any], tmp_path: Path
+    portal: Portal, cloud: Cloud, made: dict[str, Any], repository: str, tmp_path: Path
 ) -> None:
     load = Load(made["url"])
-    push_commit(cloud, tmp_path, "hello", "changed")
-    again = portal.wait_for_end(portal.deploy(cloud.app("hello")), seconds=120)
+    push_files(cloud, tmp_path, repository, "hello", version="changed")
+    again = portal.wait_for_end(portal.deploy(repository), seconds=120)
     assert again["status"] == "succeeded", again
     assert '"version": "changed"' in get(made["url"])[1]
     assert len(cloud.machines("journey")) == 1
@@ -102,8 +110,8 @@ def test_a_changed_commit_is_put_on_the_same_machine_and_a_rollback_brings_the_o
     assert load.failed == []
 
 
-def test_the_same_commit_is_not_built_twice(portal: Portal, cloud: Cloud, made: dict[str, Any]) -> None:
-    ends = [portal.wait_for_end(portal.deploy(cloud.app("hello")), seconds=120) for _ in range(2)]
+def test_the_same_commit_is_not_built_twice(portal: Portal, made: dict[str, Any], repository: str) -> None:
+    ends = [portal.wait_for_end(portal.deploy(repository), seconds=120) for _ in range(2)]
     build = next(step for step in ends[1]["steps"] if step[0] == "build")
     assert build[1] == "skipped", build
 
