@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from deployments.api import answers
-from deployments.inputs import check_environment_name
+from deployments.inputs import check_environment_name, check_public_port
 from deployments.states import Cleanup
 from portal.api.describe import example, list_example, list_shape, request_example
 from portal.api.fields import Flag, PlainInteger, PlainText
@@ -18,7 +18,7 @@ class EnvironmentFields(StrictSerializer):
     instance = PlainText(max_length=80, required=False, help_text="Its name. Moves only what is not live.")
     branch = PlainText(max_length=200, allow_blank=True, required=False)
     public_port = PlainInteger(
-        min_value=80, max_value=65535, required=False, allow_null=True,
+        min_value=80, max_value=65535, required=False, allow_null=True, validators=[check_public_port],
         help_text="80 (not on this machine), or from 1024 on. null: a free one is chosen.",
     )  # fmt: skip
     protected = Flag(required=False, help_text="Only team admins change it and its variables.")

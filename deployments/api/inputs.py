@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from deployments.inputs import check_environment_name
+from deployments.inputs import check_environment_name, check_public_port
 from deployments.states import Status
 from portal.api.fields import CappedInteger, Flag, PlainInteger, PlainText
 from portal.api.paging import PageQuery
@@ -107,7 +107,7 @@ class DeployBody(StrictSerializer):
     no_cache = Flag(required=False, help_text="Build every layer anew.")
     container_port = PlainInteger(min_value=1, max_value=65535, required=False, allow_null=True)
     host_port = PlainInteger(
-        min_value=80, max_value=65535, required=False, allow_null=True,
+        min_value=80, max_value=65535, required=False, allow_null=True, validators=[check_public_port],
         help_text="80 (not on this machine), or from 1024 on. Default: a free one.",
     )  # fmt: skip
     branch = PlainText(

@@ -150,7 +150,7 @@ def test_unknown_fields_are_named(api: ApiClient) -> None:
 
 
 def test_all_refused_fields_are_named_at_once(api: ApiClient) -> None:
-    body = {"container_port": 0, "host_port": "80", "branch": 7, "env": {"A": 1}}
+    body = {"container_port": 0, "host_port": "443", "branch": 7, "env": {"A": 1}}
     problem = is_problem(api.post(LIST, body), 400)
     pointers = {entry["pointer"] for entry in problem["errors"]}
     assert pointers == {"/container_port", "/host_port", "/branch", "/env/A"}
