@@ -73,7 +73,9 @@ class Connection:
             try:
                 yield channel
             finally:
-                channel.close()
+                if not channel.closed:
+                    with self.at_most(OPEN_SECONDS):
+                        channel.close()
         finally:
             self._room.release()
 

@@ -261,6 +261,13 @@ def test_more_threads_than_the_server_allows_sessions_take_turns(
     assert answers == [f"{number}\n" for number in range(150)]
 
 
+def test_the_last_words_after_a_silence_are_heard(host: SSHHost) -> None:
+    """A server may tell the exit code before the output that came with it."""
+    with ThreadPoolExecutor(7) as pool:
+        answers = pool.map(lambda _: host.call(["sh", "-c", "sleep 1.2; seq 2000"]).out, range(28))
+    assert {answer.count("\n") for answer in answers} == {2000}
+
+
 def test_a_flood_on_one_stream_does_not_block(host: SSHHost) -> None:
     result = host.call(["sh", "-c", "head -c 52428800 /dev/zero >&2; echo done"], timeout=60)
     assert (result.code, result.out, len(result.err)) == (0, "done\n", 1 << 20)
