@@ -5,6 +5,9 @@ from typing import Any
 
 from deployments.models import Application, Deployment, Environment, Release
 from deployments.states import ACTIVE, FINISHED, Status, Wanted
+from instances.models import Instance
+from instances.states import Status as InstanceStatus
+from instances.states import Wanted as InstanceWanted
 from portal.core import access
 from portal.core.errors import ActionDenied, NotFound
 from portal.core.models import User
@@ -54,6 +57,12 @@ def check_can_start(user: User, environment: Environment) -> None:
     _check_alive(environment.application)
     right = "deployment.start_protected" if environment.protected else "deployment.start"
     access.check(user, right, environment.application.team)
+    _check_machine(environment.instance)
+    if environment.instance.draining:
+        raise ActionDenied(
+            f"{environment.instance} is being drained and takes no new deployments until somebody ends that.",
+            code="instance_draining",
+        )
 
 
 def check_can_cancel(user: User, deployment: Deployment) -> None:
@@ -95,6 +104,7 @@ def check_can_redeploy(user: User, deployment: Deployment) -> None:
 def check_can_rollback(user: User, environment: Environment, release: Release | None = None) -> None:
     _check_alive(environment.application)
     access.check(user, "deployment.rollback", environment.application.team)
+    _check_machine(environment.instance)
     if environment.live_release_id is None:
         raise ActionDenied("Nothing is live here yet.", code="nothing_live")
     if release is None:
@@ -135,6 +145,24 @@ def is_active(deployment: Deployment) -> bool:
 def _check_alive(application: Application) -> None:
     if application.deleted_at is not None:
         raise NotFound
+
+
+def is_gone(instance: Instance) -> bool:
+    """The machine is no more, or will be soon."""
+    ended = (InstanceStatus.TERMINATING, InstanceStatus.TERMINATED)
+    return (
+        instance.deleted_at is not None
+        or instance.status in ended
+        or instance.wanted == InstanceWanted.TERMINATED
+    )
+
+
+def _check_machine(instance: Instance) -> None:
+    if is_gone(instance):
+        raise ActionDenied(
+            f"{instance} is gone or being ended. Choose another instance in the settings of the environment.",
+            code="instance_gone",
+        )
 
 
 def _why_not(check: Callable[..., None], *arguments: Any) -> str:

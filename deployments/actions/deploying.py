@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from deployments import inputs
+from deployments import inputs, rules
 from deployments.actions.applications import create_application, update_application
 from deployments.actions.conflicts import atomic_again
 from deployments.actions.deployments import Started, start
-from deployments.actions.environments import create_environment, is_gone, update_environment
+from deployments.actions.environments import create_environment, update_environment
 from deployments.actions.fields import canonical
 from deployments.actions.refusals import audited
 from deployments.actions.targets import Wish, instance_for, is_new
@@ -139,7 +139,7 @@ def _environment_for(
         )
     changes: dict[str, Any] = {}
     # "A new machine" means one of its own, not another one with each deployment.
-    has_own = is_new(wish) and existing.instance.kind == Kind.EC2 and not is_gone(existing.instance)
+    has_own = is_new(wish) and existing.instance.kind == Kind.EC2 and not rules.is_gone(existing.instance)
     if wish.target and not has_own:
         instance = instance_for(wish, application=application, by=by)
         if existing.instance_id != instance.pk:

@@ -11,7 +11,7 @@ from deployments.models import Application, Deployment, Environment, Release
 from deployments.states import UNFINISHED, Health
 from instances.models import Instance
 from instances.rules import check_can_use
-from instances.states import Kind, Status
+from instances.states import Kind
 from portal.core import access, audit
 from portal.core.errors import Invalid
 from portal.core.models import User
@@ -26,11 +26,6 @@ NOTHING_LIVE: dict[str, Any] = {
     "live_release": None, "live_deployment": None, "live_container": "", "live_port": None, "url": "",
     "health": Health.NOTHING, "health_detail": "", "next_check_at": None,
 }  # fmt: skip
-
-
-def is_gone(instance: Instance) -> bool:
-    """The machine is no more, or will be soon."""
-    return instance.deleted_at is not None or instance.status in (Status.TERMINATING, Status.TERMINATED)
 
 
 @audited("environment.create")
@@ -79,7 +74,7 @@ def update_environment(
 def _move(environment: Environment, instance: Instance, by: User) -> None:
     """To another instance, as long as nothing of it is on the one where it is."""
     what = f"{environment} is on {environment.instance}"
-    if environment.live_release_id is not None and not is_gone(environment.instance):
+    if environment.live_release_id is not None and not rules.is_gone(environment.instance):
         raise Invalid(
             {"target": f"{what} and live there. Use another environment name to deploy to {instance}."}
         )

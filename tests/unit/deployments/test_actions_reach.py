@@ -272,3 +272,14 @@ def test_a_refused_machine_leaves_nothing(dora: User, wish: dict[str, Any], fiel
         actions.deploy_url(git_url="https://github.com/acme/churn", by=dora, target="new", **wish)
     assert list(refusal.value.message_dict) == [field]
     assert not Application.objects.exists() and not Instance.objects.filter(kind="ec2").exists()
+
+
+def test_a_drained_or_ended_machine_takes_no_deployment(dora: User) -> None:
+    machine = server()
+    environment = place(dora, machine)
+    assert rules.why_not_start(dora, environment) == ""
+    machine.draining = True
+    assert "drained" in rules.why_not_start(dora, environment)
+    machine.draining, machine.status = False, InstanceStatus.TERMINATING
+    for why in (rules.why_not_start(dora, environment), rules.why_not_rollback(dora, environment)):
+        assert "Choose another instance" in why
