@@ -2,6 +2,7 @@
 
 import logging
 
+from django.conf import settings
 from django.db.models.functions import Now
 
 from deployments.models import Environment
@@ -10,16 +11,24 @@ from deployments.pipeline.runtimes.base import Container, Runtime
 from instances.hosts.base import HostError
 from instances.models import Instance, Orphan
 from instances.states import Kind, OrphanKind, Status
-from portal.core import audit
+from portal.core import audit, heartbeat
 
 logger = logging.getLogger(__name__)
 
+SWEEP = "sweep of containers"
 ENVIRONMENT_LABEL = "portal.environment"
 OURS = {"portal.managed": "1"}
 
 
+def is_due() -> bool:
+    """Whether the last comparison is long enough ago."""
+    age = heartbeat.age(SWEEP)
+    return age is None or age > settings.SWEEP_SECONDS
+
+
 def sweep_containers() -> int:
     """Compare every machine that answers with the tables; the number of containers that nobody knows."""
+    heartbeat.beat(SWEEP)
     found = 0
     for instance in Instance.objects.filter(status=Status.RUNNING, deleted_at__isnull=True):
         try:

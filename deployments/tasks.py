@@ -12,6 +12,8 @@ from deployments import watch
 from deployments.models import Deployment
 from deployments.pipeline import claims, engine
 from deployments.states import ACTIVE, Status
+from deployments.sweep import sweep_containers
+from instances import fleet
 
 # The canaries of the workers have keys of their own.
 QUEUE = settings.Q_CLUSTER["name"]
@@ -46,17 +48,24 @@ def watch_due() -> None:
 
 
 def run_until(deadline: float) -> None:
-    """Deployments and checks take turns, so that neither keeps the other waiting."""
+    """Deployments, checks and machines take turns, so that none keeps the others waiting."""
     owner = claims.new_owner()
     while time.monotonic() < deadline:
         advanced = engine.take_turn(owner, deadline)
         checked = watch.take_turn()
-        if advanced or checked:
+        # What a deployment waits for may be the machine itself.
+        looked_after = fleet.take_turn()
+        if advanced or checked or looked_after:
             continue
         pause = engine.seconds_to_next()
         if pause is None:
             return
         time.sleep(pause)
+
+
+def sweep() -> None:
+    """Look on every machine for containers that no table knows."""
+    sweep_containers()
 
 
 def something_waits() -> bool:

@@ -82,6 +82,9 @@ def note_absence(environment: Environment, error: HostError | None) -> None:
         return
     if instance.status in (Machine.TERMINATED, Machine.TERMINATING):
         set_health(environment, Health.LOST, instance.trouble or f"{instance} is gone.")
+    elif instance.status in (Machine.STOPPED, Machine.STOPPING) and instance.trouble:
+        # Nobody here asked for it.
+        set_health(environment, Health.LOST, instance.trouble)
     elif instance.status in (Machine.STOPPED, Machine.STOPPING):
         set_health(environment, Health.STOPPED, f"{instance} is stopped.")
     elif error is None or environment.failures >= 1:

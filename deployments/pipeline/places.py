@@ -8,6 +8,7 @@ from django.conf import settings
 
 from deployments.pipeline.proxies.base import Proxy
 from deployments.pipeline.proxies.builtin import BuiltinProxy
+from deployments.pipeline.proxies.nginx import NginxProxy
 from deployments.pipeline.runtimes.base import Runtime
 from deployments.pipeline.runtimes.docker import DockerRuntime
 from deployments.pipeline.runtimes.process import ProcessRuntime
@@ -32,10 +33,6 @@ def place_of(instance: Instance) -> Place:
     """The place that an instance is."""
     if instance.kind == Kind.LOCAL:
         return desk()
-    from instances.hosts.of import host_of
-
-    from deployments.pipeline.proxies.nginx import NginxProxy
-
     host = host_of(instance) if instance.ssh_host else AbsentHost(instance.name)
     address = instance.address or instance.ssh_host
     return Place(

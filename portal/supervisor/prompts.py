@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from deployments import sweep as containers
 from deployments.models import Deployment, Environment
 from instances import fleet, sweep
 from portal.core import heartbeat
@@ -57,6 +58,7 @@ class Prompts:
             Prompt(environments_are_due, "deployments.tasks.watch_due"),
             Prompt(fleet.is_due, "instances.tasks.work"),
             Prompt(sweep.is_due, "instances.tasks.sweep"),
+            Prompt(containers.is_due, "deployments.tasks.sweep"),
             Prompt(housekeeping_is_due, "portal.tasks.housekeeping"),
         ]
         self._looked_at = 0.0

@@ -50,7 +50,8 @@ def change(deployment: Deployment, **fields: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def house_is_kept(db: None) -> None:
-    heartbeat.beat("housekeeping")
+    for name in ("housekeeping", "sweep", "sweep of containers"):
+        heartbeat.beat(name)
 
 
 def test_a_due_deployment_that_nobody_works_on_is_rung_for_once(deployment: Deployment) -> None:

@@ -5,6 +5,7 @@ from django.conf import settings
 from deployments.pipeline.context import Context
 from deployments.pipeline.progress import DONE, Progress, StepFailed, Wait
 from deployments.pipeline.proxies.base import ProxyRefused, Route
+from deployments.pipeline.proxies.nginx import NginxProxy
 
 OUTPUT_LOOKED_AT = 4000
 
@@ -13,8 +14,6 @@ def ensure(ctx: Context, route: Route) -> Progress:
     """Get a certificate unless there is one; until then nothing of the site changes but the challenge's path."""
     if not route.https:
         return DONE
-    from deployments.pipeline.proxies.nginx import NginxProxy
-
     assert isinstance(ctx.proxy, NginxProxy)
     if not ctx.has_job("certificate"):
         if ctx.proxy.certificate_expiry(route.hostnames[0]):

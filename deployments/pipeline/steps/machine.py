@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db.models.functions import Now
-from instances.hosts.facts import read_facts
 
 from deployments.pipeline import routes
 from deployments.pipeline.context import Context
@@ -15,6 +14,7 @@ from deployments.states import Cleanup
 from instances import access_keys, machines, wishes
 from instances.clouds.base import CloudError, Machine
 from instances.hosts.base import HostError, HostRefused
+from instances.hosts.facts import read_facts
 from instances.models import Instance
 from instances.states import Kind, Status, Wanted
 
