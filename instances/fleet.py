@@ -2,7 +2,7 @@
 
 import logging
 import random
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db.models.functions import Now
@@ -28,9 +28,7 @@ def take_turn() -> bool:
     instance = _take_one()
     if instance is None:
         return False
-    claimed = instance.due_at
-    seconds = _act_safely(instance)
-    _set_due(instance, claimed, seconds)
+    _set_due(instance, _act_safely(instance))
     return True
 
 
@@ -43,17 +41,18 @@ def _take_one() -> Instance | None:
     """Take the one that is longest due; the conditional UPDATE lets one worker have it."""
     due = Instance.objects.filter(due_at__lte=Now()).order_by("due_at").select_related("team", "created_by")
     for instance in due[:5]:
-        same = Instance.objects.filter(pk=instance.pk, due_at=instance.due_at)
-        if same.update(due_at=now_plus(timedelta(seconds=CLAIM_SECONDS))):
+        still_due = Instance.objects.filter(pk=instance.pk, due_at__lte=Now())
+        if still_due.update(due_at=now_plus(timedelta(seconds=CLAIM_SECONDS))):
             instance.refresh_from_db()
             return instance
     return None
 
 
-def _set_due(instance: Instance, claimed: datetime | None, seconds: float | None) -> None:
+def _set_due(instance: Instance, seconds: float | None) -> None:
     """Come back after so many seconds, or never; unless somebody has asked for a turn at once meanwhile."""
     following_turn = None if seconds is None else now_plus(timedelta(seconds=seconds))
-    Instance.objects.filter(pk=instance.pk, due_at=claimed).update(due_at=following_turn)
+    # Our claim lies ahead; what is due by now is a wish that was made during the turn.
+    Instance.objects.filter(pk=instance.pk, due_at__gt=Now()).update(due_at=following_turn)
 
 
 def _act_safely(instance: Instance) -> float | None:

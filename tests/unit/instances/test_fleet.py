@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from instances import fleet, fleet_ec2, fleet_hosts, machines, schedules
@@ -76,6 +77,13 @@ def test_a_turn_is_taken_by_one_worker_and_comes_back(cloud: FakeMachines, host:
     assert not fleet.take_turn()
     instance.refresh_from_db()
     assert instance.due_at and instance.due_at > timezone.now()
+
+
+def test_a_turn_asked_for_by_the_clock_of_the_database_is_taken(cloud: FakeMachines, host: FakeHost) -> None:
+    instance = row(cloud)
+    Instance.objects.filter(pk=instance.pk).update(due_at=Now())
+    assert fleet.take_turn()
+    assert not fleet.take_turn()
 
 
 def test_a_wish_made_during_a_turn_is_not_forgotten(cloud: FakeMachines, host: FakeHost) -> None:
