@@ -39,7 +39,7 @@ def note(instance: Instance, machine: Machine) -> None:
         # A name that somebody has given it stays; it points wherever its owner lets it point.
         if instance.address in ("", instance.public_ip, instance.private_ip, instance.ssh_host):
             changes["address"] = host
-    old = instance.public_ip or instance.private_ip
+    old = instance.ssh_host
     update(instance, **changes)
     if old and host and old != host and machine.state == "running":
         audit.record(
