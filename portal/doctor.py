@@ -2,12 +2,12 @@
 
 from django.conf import settings
 
-from portal.checks import MACHINE, SERVICES, Check, answer_all
+from portal.checks import CLOUDS, MACHINE, SERVICES, Check, answer_all
 
 
 def run() -> list[Check]:
     """Ask all questions, most important first."""
-    return answer_all([*SERVICES, *MACHINE])
+    return answer_all([*SERVICES, *MACHINE, *CLOUDS])
 
 
 def exit_code(checks: list[Check]) -> int:

@@ -4,14 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from instances import actions, showing
+from instances.clouds.base import Check
 from instances.hosts import keys
 from instances.models import Instance, Measurement, Orphan
 from instances.states import Kind, OrphanKind, Status, Wanted
+from portal.checks import clouds
 from portal.core.models import AuditEvent, Role, Team
 from tests import factories
 
@@ -422,3 +425,44 @@ def test_the_script_and_the_policy_can_be_downloaded(ada: Any, client: Client) -
 
     assert script.content.startswith(b"#!/bin/sh")
     assert any("ec2:RunInstances" in statement["Action"] for statement in policy["Statement"])
+
+
+def test_the_doctor_names_what_aws_does_not_let_us_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cloud:
+        def validate(self) -> list[Check]:
+            return [
+                Check("identity", True, "arn"),
+                Check("permissions", False, "ec2:StartInstances is missing."),
+            ]
+
+    for name in clouds.MARKS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(clouds, "machines_in", lambda region: Cloud())
+    assert clouds.aws.answer().detail.startswith("It is not used")
+
+    ec2(None)
+    answer = clouds.aws.answer()
+    assert not answer.ok
+    assert "ec2:StartInstances" in answer.detail
+
+
+def test_cleanup_changes_nothing_until_the_name_is_typed(
+    team: Team, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("instances.sweep.sweep", lambda: 0)
+    factories.portal_admin()
+    machine, stray = ec2(team), orphan()
+
+    call_command("cleanup")
+    call_command("cleanup", "--instance", "gpu-1")
+    call_command("cleanup", "--all", "--dry-run", "--yes-delete", "gpu-1")
+    with pytest.raises(CommandError, match="Type gpu-1"):
+        call_command("cleanup", "--instance", "gpu-1", "--yes-delete", "gpu-2")
+    machine.refresh_from_db()
+    stray.refresh_from_db()
+    assert (machine.wanted, stray.delete_asked_by) == (Wanted.RUNNING, None)
+    assert stray.identifier in capsys.readouterr().out
+
+    call_command("cleanup", "--instance", "gpu-1", "--yes-delete", "gpu-1")
+    machine.refresh_from_db()
+    assert machine.wanted == Wanted.TERMINATED
