@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -50,6 +51,11 @@ class Cloud:
     def __init__(self) -> None:
         self.variables = environment()
         self.git = self.variables["CLOUDBOX_GIT"]
+        self._own = secrets.token_hex(3)
+
+    def named(self, name: str) -> str:
+        """The name of an installation or repository that no other run of the tests has."""
+        return f"{name}-{self._own}"
 
     def app(self, name: str) -> str:
         """The URL of a sample application's repository."""

@@ -26,17 +26,17 @@ def cloud() -> Cloud:
 
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[Portal]:
-    portal = cloud.portal(tmp_path_factory.mktemp("portal"), PORTAL_INSTALLATION="journey")
+    portal = cloud.portal(tmp_path_factory.mktemp("portal"), PORTAL_INSTALLATION=cloud.named("journey"))
     portal.start_worker()
     yield portal
     portal.close()
-    cloud.end_machines("journey")
+    cloud.end_machines(cloud.named("journey"))
 
 
 @pytest.fixture(scope="module")
 def repository(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> str:
     """`hello` in a repository of our own."""
-    url = cloud.new_repository("journey")
+    url = cloud.new_repository(cloud.named("journey"))
     push_files(cloud, tmp_path_factory.mktemp("first"), url, "hello", version="first")
     return url
 
@@ -57,7 +57,7 @@ def test_a_git_url_becomes_a_live_url_on_a_new_instance(
     status, text = get(made["url"])
     assert (status, '"app": "hello"' in text) == (200, True)
     assert made["url"].count(":") == 1, "it answers on port 80"
-    machines = cloud.machines("journey")
+    machines = cloud.machines(cloud.named("journey"))
     assert len(machines) == 1
     tags = {tag["Key"]: tag["Value"] for tag in machines[0]["Tags"]}
     assert tags["ManagedBy"] == "portal"
@@ -91,7 +91,7 @@ def test_a_changed_commit_is_put_on_the_same_machine_and_a_rollback_brings_the_o
     again = portal.wait_for_end(portal.deploy(repository), seconds=120)
     assert again["status"] == "succeeded", again
     assert '"version": "changed"' in get(made["url"])[1]
-    assert len(cloud.machines("journey")) == 1
+    assert len(cloud.machines(cloud.named("journey"))) == 1
     began = time.monotonic()
     uuid = portal.run(
         """
@@ -170,7 +170,7 @@ def test_an_address_that_changes_is_healed(portal: Portal, cloud: Cloud, made: d
 
 
 def test_a_server_somebody_has_needs_no_aws(tmp_path: Path, cloud: Cloud) -> None:
-    server = cloud.add_server("journey-server")
+    server = cloud.add_server(cloud.named("journey"))
     portal = cloud.portal(
         tmp_path, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AWS_ENDPOINT_URL="http://127.0.0.1:9"
     )
@@ -184,7 +184,7 @@ def test_a_server_somebody_has_needs_no_aws(tmp_path: Path, cloud: Cloud) -> Non
         assert get(end["url"])[0] == 200
     finally:
         portal.close()
-        cloud.remove_server("journey-server")
+        cloud.remove_server(cloud.named("journey"))
 
 
 def _status(url: str) -> int:

@@ -1,5 +1,6 @@
 """What goes wrong on real machines, each with its promised end and a sentence that somebody can act on."""
 
+import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,8 @@ def cloud() -> Cloud:
 
 
 @pytest.fixture
-def portal(tmp_path: Path, cloud: Cloud, request: pytest.FixtureRequest) -> Iterator[Portal]:
-    installation = f"faults-{abs(hash(request.node.name)) % 10**6}"
+def portal(tmp_path: Path, cloud: Cloud) -> Iterator[Portal]:
+    installation = f"faults-{secrets.token_hex(4)}"
     portal = cloud.portal(tmp_path / "portal", PORTAL_INSTALLATION=installation)
     portal.start_worker()
     yield portal
@@ -173,14 +174,13 @@ def test_a_wrong_image_and_a_wrong_key_pair_make_nothing(tmp_path: Path, cloud: 
         ("EC2_AMI_ID", "ami-0badbadbadbadbad0", "aws_image_not_found"),
         ("AWS_KEY_PAIR_NAME", "nobody-has-this", "aws_key_pair_not_found"),
     ):
-        portal = cloud.portal(
-            tmp_path / setting, **{setting: value, "PORTAL_INSTALLATION": f"wrong-{setting.lower()}"}
-        )
+        installation = f"wrong-{secrets.token_hex(4)}"
+        portal = cloud.portal(tmp_path / setting, **{setting: value, "PORTAL_INSTALLATION": installation})
         portal.start_worker()
         try:
             end = portal.wait_for_end(portal.deploy(cloud.app("hello"), target="ec2"), seconds=90)
             assert (end["status"], end["code"]) == ("failed", code), end
-            assert cloud.machines(f"wrong-{setting.lower()}") == []
+            assert cloud.machines(installation) == []
         finally:
             portal.close()
 
@@ -193,9 +193,9 @@ def test_nothing_is_made_for_a_repository_that_cannot_be_built(portal: Portal, c
 
 
 @pytest.fixture
-def box(portal: Portal, cloud: Cloud, request: pytest.FixtureRequest) -> Iterator[str]:
+def box(portal: Portal, cloud: Cloud) -> Iterator[str]:
     """A server with a live `hello` on it."""
-    name = f"box-{abs(hash(request.node.name)) % 10**6}"
+    name = f"box-{secrets.token_hex(3)}"
     server = cloud.add_server(name)
     register(portal, server, name)
     end = portal.wait_for_end(portal.deploy(cloud.app("hello"), target=name), seconds=240)

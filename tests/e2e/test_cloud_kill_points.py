@@ -24,11 +24,11 @@ def cloud() -> Cloud:
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[Portal]:
     portal = cloud.portal(
-        tmp_path_factory.mktemp("portal"), PORTAL_INSTALLATION="killed", PORTAL_LEASE_SECONDS="1"
+        tmp_path_factory.mktemp("portal"), PORTAL_INSTALLATION=cloud.named("killed"), PORTAL_LEASE_SECONDS="1"
     )
     yield portal
     portal.close()
-    cloud.end_machines("killed")
+    cloud.end_machines(cloud.named("killed"))
 
 
 def test_the_plan_has_twelve_steps_of_four_points(portal: Portal) -> None:
@@ -52,16 +52,18 @@ def test_a_worker_killed_at_every_point_of_a_step_loses_nothing(
         assert victim.wait(timeout=180) == -9, point
         assert marker.exists()
     survivor = portal.start_worker()
-    end = portal.wait_for_end(uuid, seconds=180)
-    assert (end["status"], end["code"]) == ("succeeded", ""), end
-    assert {step[1] for step in end["steps"]} <= {"succeeded", "skipped"}
-    assert end["numbers"] == list(range(1, end["count"] + 1))
-    assert get(end["url"])[0] == 200
-    _check_nothing_is_doubled(portal, cloud, name, end["container"])
-    survivor.kill()
-    survivor.wait(timeout=10)
-    if name != "kept":
-        _end(portal, cloud, name)
+    try:
+        end = portal.wait_for_end(uuid, seconds=180)
+        assert (end["status"], end["code"]) == ("succeeded", ""), end
+        assert {step[1] for step in end["steps"]} <= {"succeeded", "skipped"}
+        assert end["numbers"] == list(range(1, end["count"] + 1))
+        assert get(end["url"])[0] == 200
+        _check_nothing_is_doubled(portal, cloud, name, end["container"])
+    finally:
+        survivor.kill()
+        survivor.wait(timeout=10)
+        if name != "kept":
+            _end(portal, name)
 
 
 def _is_there(portal: Portal, name: str) -> bool:
@@ -75,16 +77,16 @@ def _check_nothing_is_doubled(portal: Portal, cloud: Cloud, name: str, container
     """One machine, one group, one container that runs, nothing that nobody knows."""
     tagged = [
         machine
-        for machine in cloud.machines("killed")
+        for machine in cloud.machines(cloud.named("killed"))
         if machine["InstanceId"] == _instance(portal, name)["aws_id"]
     ]
     rows = portal.run(
         "from instances.models import Instance; answer = Instance.objects.filter(kind='ec2', status='running').count()"
     )
     assert len(tagged) == 1
-    assert len(cloud.machines("killed")) == rows
+    assert len(cloud.machines(cloud.named("killed"))) == rows
     groups = cloud.ec2().describe_security_groups(
-        Filters=[{"Name": "tag:portal:installation", "Values": ["killed"]}]
+        Filters=[{"Name": "tag:portal:installation", "Values": [cloud.named("killed")]}]
     )["SecurityGroups"]
     assert len(groups) == 1
     found = wait_until(lambda: _containers(portal, name), lambda found: len(found) == 1, seconds=40)
@@ -121,17 +123,22 @@ def _containers(portal: Portal, name: str) -> list[list[object]]:
     return found
 
 
-def _end(portal: Portal, cloud: Cloud, name: str) -> None:
+def _end(portal: Portal, name: str) -> None:
     """The machine is not needed any more; twelve at once are too many."""
-    aws_id = _instance(portal, name)["aws_id"]
-    cloud.ec2().terminate_instances(InstanceIds=[aws_id])
     portal.run(
         f"""
+        import time
         from deployments.models import Application, Environment
         from django.utils import timezone
+        from instances import fleet, wishes
         from instances.models import Instance
+        instance = Environment.objects.get(application__name={name!r}).instance
         Environment.objects.filter(application__name={name!r}).update(next_check_at=None)
         Application.objects.filter(name={name!r}).update(deleted_at=timezone.now())
-        Instance.objects.filter(aws_id={aws_id!r}).update(status="terminated", wanted="terminated", due_at=None)
+        wishes.want(instance, "terminated")
+        until = time.monotonic() + 60
+        while time.monotonic() < until and Instance.objects.get(pk=instance.pk).status != "terminated":
+            fleet.take_turn()
+            time.sleep(0.2)
         """
     )

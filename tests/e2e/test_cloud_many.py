@@ -15,7 +15,7 @@ EACH = 4
 
 def test_twenty_deployments_to_five_machines_with_three_workers(tmp_path: Path) -> None:
     cloud = Cloud()
-    portal = cloud.portal(tmp_path, PORTAL_INSTALLATION="many", HEALTH_CHECK_RETRIES="60")
+    portal = cloud.portal(tmp_path, PORTAL_INSTALLATION=cloud.named("many"), HEALTH_CHECK_RETRIES="60")
     try:
         uuids = portal.run(
             f"""
@@ -49,7 +49,7 @@ def test_twenty_deployments_to_five_machines_with_three_workers(tmp_path: Path) 
         urls = [state[2] for state in states]
         assert len(set(urls)) == MACHINES * EACH
         assert [get(url)[0] for url in urls] == [200] * (MACHINES * EACH)
-        assert len(cloud.machines("many")) == MACHINES
+        assert len(cloud.machines(cloud.named("many"))) == MACHINES
     finally:
         portal.close()
-        cloud.end_machines("many")
+        cloud.end_machines(cloud.named("many"))

@@ -30,7 +30,7 @@ def cloud() -> Cloud:
 
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[Portal]:
-    server = cloud.add_server("switching")
+    server = cloud.add_server(cloud.named("switching"))
     portal = cloud.portal(
         tmp_path_factory.mktemp("portal"),
         HEALTH_CHECK_INTERVAL="1", HEALTH_CHECK_RETRIES="30", PORTAL_PROVING_SECONDS="5",
@@ -39,13 +39,13 @@ def portal(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[P
     portal.start_worker()
     yield portal
     portal.close()
-    cloud.remove_server("switching")
+    cloud.remove_server(cloud.named("switching"))
 
 
 @pytest.fixture(scope="module")
 def repository(cloud: Cloud) -> str:
     """A repository of our own, whose contents each test chooses."""
-    return cloud.new_repository("switching")
+    return cloud.new_repository(cloud.named("switching"))
 
 
 def live(portal: Portal, cloud: Cloud, repository: str, folder: Path) -> str:
