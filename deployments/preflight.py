@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from deployments import inputs
+from deployments import inputs, manifest
 from deployments.pipeline import dockerfile as dockerfiles
 from deployments.pipeline import git
 from deployments.pipeline.failures import explain
+from deployments.pipeline.run_configs import DEFAULTS
 from instances.hosts.base import Host, HostError
 from instances.hosts.local import LocalHost
 from portal.core.secrets import Secret
@@ -57,11 +58,33 @@ def check_repository(
     if commit is None:
         return checks
     try:
-        left = max(1.0, until - time.monotonic())
-        inspection = git.inspect(place, remote, commit=commit, dockerfile=dockerfile, timeout=left)
+        inspection, path = inspect(place, remote, commit=commit, dockerfile=dockerfile, until=until)
     except (git.GitFailed, HostError) as failure:
         return [*checks, _failed("dockerfile", failure)]
-    return [*checks, *_dockerfile(inspection, dockerfile)]
+    return [*checks, *_manifest(inspection), *_dockerfile(inspection, path)]
+
+
+def inspect(
+    host: Host, remote: git.Remote, *, commit: str, dockerfile: str, until: float
+) -> tuple[git.Inspection, str]:
+    """Read the Dockerfile that counts, and say its path: the manifest may name another than the usual one."""
+    path = dockerfile
+    inspection = git.inspect(host, remote, commit=commit, dockerfile=path, timeout=_left(until))
+    if path == DEFAULTS["dockerfile"] and (named := _named_dockerfile(inspection)) not in ("", path):
+        path = named
+        inspection = git.inspect(host, remote, commit=commit, dockerfile=path, timeout=_left(until))
+    return inspection, path
+
+
+def _left(until: float) -> float:
+    return max(1.0, until - time.monotonic())
+
+
+def _named_dockerfile(inspection: git.Inspection) -> str:
+    try:
+        return str(manifest.parse(inspection.manifest).settings.get("dockerfile", ""))
+    except manifest.ManifestError:
+        return ""
 
 
 def _check_fields(url: str, branch: str, dockerfile: str) -> list[Check]:
@@ -101,6 +124,19 @@ def _branch(refs: git.RemoteRefs, branch: str) -> Check:
         )
     what = branch or f"The default branch {refs.default_branch}".strip()
     return Check("branch", True, f"{what} is at {commit[:7]}.", values=names)
+
+
+def _manifest(inspection: git.Inspection) -> list[Check]:
+    if inspection.manifest_is_no_file:
+        return [Check("manifest", False, f"{manifest.NAME} is a link or a folder.", "Make it a file.")]
+    if not inspection.manifest:
+        return []
+    try:
+        read = manifest.parse(inspection.manifest)
+    except manifest.ManifestError as error:
+        return [Check("manifest", False, str(error), explain("manifest_invalid").fix)]
+    needed = f" It requires {', '.join(read.required)}." if read.required else ""
+    return [Check("manifest", True, f"{manifest.NAME} is there.{needed}", values=read.required)]
 
 
 def _dockerfile(inspection: git.Inspection, path: str) -> Sequence[Check]:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from deployments import rules, snapshots
 from deployments.models import Application, Deployment, Environment, Release
+from deployments.pipeline.run_configs import effective
 from deployments.states import ACTIVE, UNFINISHED, Health, Status
 from portal.core import access
 from portal.core.errors import NotFound
@@ -150,7 +151,10 @@ def changed_variables(environment: Environment) -> list[str]:
     live = environment.live_release
     if live is None or live.variables_version == environment.variables_version:
         return []
-    then, now = snapshots.parse_variables(live), snapshots.take(environment)
+    origin = environment.live_deployment
+    # What nobody set came from the repository, and is no change.
+    unset = effective(origin).variables if origin else {}
+    then, now = snapshots.parse_variables(live), {**unset, **snapshots.take(environment)}
     return sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
 
 

@@ -5,6 +5,7 @@ from deployments.models import Release
 from deployments.pipeline import names
 from deployments.pipeline.context import Context
 from deployments.pipeline.progress import DONE, Progress, StepFailed, Wait
+from deployments.pipeline.run_configs import effective
 from deployments.pipeline.run_specs import run_spec
 from deployments.pipeline.runtimes.base import RunSpec
 
@@ -14,7 +15,7 @@ OUTPUT_LOOKED_AT = 4000
 
 def run_pre_build(ctx: Context, image: str) -> Progress:
     """Run in the base image, with the checkout to write to, before an image is built of it."""
-    command = ctx.application.hooks.get("pre_build", "")
+    command = effective(ctx.deployment).hooks.get("pre_build", "")
     if (
         not command
         or ctx.facts.get("pre_build_done")
@@ -34,7 +35,7 @@ def run_pre_build(ctx: Context, image: str) -> Progress:
 
 def run_tests(ctx: Context) -> Progress:
     """Run the test command in the built image; what fails there never goes live."""
-    command = ctx.application.test_command
+    command = effective(ctx.deployment).test_command
     if not command:
         return DONE
     spec = _passing_spec(ctx, ctx.facts["image"], "tests")
@@ -54,7 +55,7 @@ def run_post_deploy(ctx: Context, release: Release) -> Progress:
 def run_on_failure(ctx: Context) -> Progress:
     """Run once everything is undone; whether it works changes nothing."""
     release = ctx.deployment.release
-    if release is None or not ctx.application.hooks.get("on_failure"):
+    if release is None or not effective(ctx.deployment).hooks.get("on_failure"):
         return DONE
     if ctx.runtime.find_image(release.image) is None:
         return DONE
@@ -66,7 +67,7 @@ def run_on_failure(ctx: Context) -> Progress:
 
 
 def _in_release(ctx: Context, moment: str, release: Release) -> Progress:
-    command = ctx.application.hooks.get(moment, "")
+    command = effective(ctx.deployment).hooks.get(moment, "")
     if not command:
         return DONE
     name = f"{names.container_name(ctx.deployment)}-{moment.replace('_', '-')}"
@@ -75,16 +76,16 @@ def _in_release(ctx: Context, moment: str, release: Release) -> Progress:
 
 
 def _passing_spec(ctx: Context, image: str, purpose: str) -> RunSpec:
-    application = ctx.application
+    config = effective(ctx.deployment)
     return RunSpec(
         name=f"{names.container_name(ctx.deployment)}-{purpose}",
         image=image,
         host_port=0,
-        container_port=application.container_port or ctx.facts.get("container_port", 8000),
-        memory_mb=application.memory_mb,
-        cpus=float(application.cpus),
+        container_port=config.container_port or ctx.facts.get("container_port", 8000),
+        memory_mb=config.memory_mb,
+        cpus=float(config.cpus),
         labels=names.once_labels(ctx.deployment),
-        variables=snapshots.take(ctx.environment),
+        variables={**config.variables, **snapshots.take(ctx.environment)},
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from deployments.models import Deployment, Environment
+from deployments.pipeline.run_configs import effective
 
 
 def container_name(deployment: Deployment) -> str:
@@ -13,12 +14,12 @@ def container_name(deployment: Deployment) -> str:
 
 def image_name(deployment: Deployment) -> str:
     """By commit and build configuration: the same release is never built twice."""
-    application = deployment.application
+    application, config = deployment.application, effective(deployment)
     configuration = {
-        "dockerfile": application.dockerfile,
+        "dockerfile": config.dockerfile,
         "build_args": build_args(deployment),
-        **({"context": application.context} if application.context else {}),
-        **({"pre_build": hook} if (hook := application.hooks.get("pre_build")) else {}),
+        **({"context": config.context} if config.context else {}),
+        **({"pre_build": hook} if (hook := config.hooks.get("pre_build")) else {}),
     }
     text = json.dumps(configuration, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -28,8 +29,8 @@ def image_name(deployment: Deployment) -> str:
 
 
 def build_args(deployment: Deployment) -> dict[str, str]:
-    """The application's, with those of this request on top."""
-    return {**deployment.application.build_args, **deployment.options.get("build_args", {})}
+    """The application's and the repository's, with those of this request on top."""
+    return {**effective(deployment).build_args, **deployment.options.get("build_args", {})}
 
 
 def labels(deployment: Deployment) -> dict[str, str]:

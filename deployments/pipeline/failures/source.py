@@ -63,6 +63,21 @@ FAILURES: dict[str, Explanation] = {
         "Its HTTPS certificate could not be verified.",
         "Install the certificate authority on that machine, or correct the server's certificate.",
     ),
+    "manifest_invalid": Explanation(
+        "portal.yml cannot be used",
+        "A line of it has an unknown key or a value that does not fit; the message says which.",
+        "Correct that line, push, then deploy again.",
+    ),
+    "variable_missing": Explanation(
+        "A variable is missing",
+        "The repository's portal.yml requires variables that nobody has set in this environment.",
+        "Set them under the environment's variables, then retry.",
+    ),
+    "plan_changed": Explanation(
+        "The plan no longer holds",
+        "Something changed after the plan was shown, so what would happen is not what was agreed to.",
+        "Look at a new plan, then deploy it.",
+    ),
     "git_missing": Explanation(
         "git is not installed",
         "The machine that runs this step has no git.",

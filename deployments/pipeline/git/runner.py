@@ -19,13 +19,16 @@ WORTH_A_SUFFIX = {"repository_moved", "repository_not_found"}
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a repository has at one commit: its Dockerfile, or where others of that name lie."""
+    """What a repository has at one commit: its Dockerfile, or where others of that name lie, and its manifest."""
 
     found: str
     dockerfile: str = ""
     subject: str = ""
     author: str = ""
     candidates: tuple[str, ...] = ()
+    manifest: str = ""
+    # It has the manifest's name, and is a link, a folder or a submodule.
+    manifest_is_no_file: bool = False
 
 
 def look(
@@ -65,6 +68,8 @@ def read_inspection(host: Host, out: str) -> Inspection:
         subject=_printable(subject)[:300],
         author=_printable(author)[:200],
         candidates=tuple(_read(host, f"{out}/candidates").splitlines()),
+        manifest=_read(host, f"{out}/manifest"),
+        manifest_is_no_file=bool(_read(host, f"{out}/manifest_is_no_file")),
     )
 
 

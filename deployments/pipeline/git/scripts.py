@@ -2,6 +2,7 @@
 
 import shlex
 
+from deployments import manifest
 from deployments.pipeline.git.remote import Remote
 
 DOCKERFILE_LIMIT = 1 << 20
@@ -99,7 +100,7 @@ fetch_commit() {
 }
 """
 
-# A partial fetch: the tree without file contents, and then the one file that is wanted.
+# A partial fetch: the tree without file contents, and then the files that are wanted.
 INSPECT = """\
 work="$(mktemp -d)"
 rm -rf -- "$out"
@@ -111,6 +112,17 @@ run_git 20 --git-dir="$repository" config remote.origin.promisor true
 run_git 20 --git-dir="$repository" config remote.origin.partialclonefilter blob:none
 fetch_commit "$repository" origin --filter=blob:none
 run_git 20 --git-dir="$repository" show -s --format='%s%n%an' "$commit" >"$out/commit"
+run_git 20 --git-dir="$repository" ls-tree "$commit" -- "$manifest" >"$work/entry"
+mode="" object="" name=""
+read -r mode kind object name <"$work/entry" || true
+case "$mode" in
+  100644 | 100755)
+    run_git "$seconds_to_fetch" --git-dir="$repository" cat-file blob "$object" >"$work/manifest"
+    head -c "$manifest_limit" "$work/manifest" >"$out/manifest"
+    ;;
+  "") ;;
+  *) echo yes >"$out/manifest_is_no_file" ;;
+esac
 run_git 20 --git-dir="$repository" ls-tree "$commit" -- "$dockerfile" >"$work/entry"
 mode="" object="" name=""
 read -r mode kind object name <"$work/entry" || true
@@ -219,10 +231,11 @@ def list_script(remote: Remote, *, root: str) -> str:
 def inspect_script(
     remote: Remote, *, commit: str, ref: str, dockerfile: str, out: str, root: str, seconds: int = 100
 ) -> str:
-    """Write into `out`: found, dockerfile, commit, and candidates when there is no Dockerfile."""
+    """Write into `out`: found, dockerfile, commit, manifest, and candidates when there is no Dockerfile."""
     values = assign(
         url=remote.url, commit=commit, ref=ref, dockerfile=dockerfile, out=out,
-        limit=str(DOCKERFILE_LIMIT), seconds_to_fetch=str(seconds),
+        limit=str(DOCKERFILE_LIMIT), manifest=manifest.NAME, manifest_limit=str(manifest.LIMIT + 1),
+        seconds_to_fetch=str(seconds),
     )  # fmt: skip
     return _with_git(remote, root) + values + FETCH + INSPECT
 

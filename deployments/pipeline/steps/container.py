@@ -1,5 +1,6 @@
 """Building the image, and starting a container beside the one that is live."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from deployments.pipeline import hooks, names, routes
 from deployments.pipeline.context import Context
 from deployments.pipeline.health import Probe, probe
 from deployments.pipeline.progress import DONE, Done, Progress, StepFailed, Wait, step
+from deployments.pipeline.run_configs import effective
 from deployments.pipeline.run_specs import run_spec
 from deployments.pipeline.runtimes.base import BuildSpec, Container
 from instances import ports
@@ -42,15 +44,16 @@ def build(ctx: Context) -> Progress:
 
 
 def _build_spec(ctx: Context, image: str) -> BuildSpec:
+    config = effective(ctx.deployment)
     return BuildSpec(
         image=image,
         checkout=ctx.facts["checkout"],
-        dockerfile=ctx.application.dockerfile,
+        dockerfile=config.dockerfile,
         labels=names.image_labels(ctx.deployment),
         build_args=names.build_args(ctx.deployment),
         no_cache=bool(ctx.deployment.options.get("no_cache")),
         container_port=ctx.facts.get("container_port", 8000),
-        context=ctx.application.context,
+        context=config.context,
     )
 
 
@@ -106,7 +109,7 @@ def _ensure_release(ctx: Context) -> Release:
     """The release that this deployment puts there; made once, never changed."""
     if ctx.deployment.release is not None:
         return ctx.deployment.release
-    application, environment = ctx.application, ctx.environment
+    config, environment = effective(ctx.deployment), ctx.environment
     with transaction.atomic():
         last = Release.objects.filter(environment=environment).aggregate(n=Max("number"))["n"] or 0
         release = Release(
@@ -120,14 +123,14 @@ def _ensure_release(ctx: Context) -> Release:
             image=ctx.facts["image"],
             image_digest=ctx.facts["image_digest"],
             image_size=ctx.facts["image_size"],
-            container_port=application.container_port or ctx.facts.get("container_port", 8000),
-            health_path=application.health_path,
-            memory_mb=application.memory_mb,
-            cpus=application.cpus,
+            container_port=config.container_port or ctx.facts.get("container_port", 8000),
+            health_path=config.health_path,
+            memory_mb=config.memory_mb,
+            cpus=Decimal(config.cpus),
             variables_version=environment.variables_version,
             proxy=routes.snapshot(environment),
         )
-        snapshots.store(release, snapshots.take(environment))
+        snapshots.store(release, {**config.variables, **snapshots.take(environment)})
         release.save()
         ctx.claim.update(release=release)
     ctx.deployment.release = release

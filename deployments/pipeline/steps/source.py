@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from deployments import inputs
+from deployments import inputs, manifest
 from deployments.pipeline import dockerfile as dockerfiles
-from deployments.pipeline import git
+from deployments.pipeline import git, run_configs
 from deployments.pipeline.context import Context
 from deployments.pipeline.progress import Done, Progress, StepFailed, Wait, step
 
@@ -19,7 +19,7 @@ OUTPUT_TAIL = 8000
 NAMES_SHOWN = 8
 KEPT_BY_RETRY = ("default_branch", "git_suffix")
 READ_FROM_DOCKERFILE = (
-    "dockerfile", "dockerfile_digest", "exposed_port", "base_images", "commit_subject", "commit_author",
+    "manifest", "dockerfile", "dockerfile_digest", "exposed_port", "base_images", "commit_subject", "commit_author",
 )  # fmt: skip
 
 
@@ -49,25 +49,37 @@ def validate(ctx: Context) -> Progress:
 
 @step("dockerfile", "Check Dockerfile", timeout=120, at_desk=True)
 def check_dockerfile(ctx: Context) -> Progress:
-    """Read the Dockerfile at the commit before anything is made for it."""
+    """Read the Dockerfile and the manifest at the commit before anything is made for it."""
     if _is_read(ctx):
-        return Done(_what_was_read(ctx))
+        return _checked(ctx)
+    path = ctx.facts.get("dockerfile_path", ctx.application.dockerfile)
     out = f"looks/{ctx.deployment.uuid.hex}"
     remote = _remote(ctx)
     script = git.inspect_script(
-        remote, commit=ctx.deployment.commit, ref=_name(ctx), dockerfile=ctx.application.dockerfile,
+        remote, commit=ctx.deployment.commit, ref=_name(ctx), dockerfile=path,
         out=f"{ctx.host.root}/{out}", root=ctx.host.root,
     )  # fmt: skip
-    progress = _git_job(ctx, "dockerfile", script, remote)
+    job = "dockerfile" if path == ctx.application.dockerfile else "dockerfile-named"
+    progress = _git_job(ctx, job, script, remote)
     if isinstance(progress, Wait):
         return progress
     inspection = git.read_inspection(ctx.host, out)
-    facts = _read_dockerfile(ctx, _text_of(ctx, inspection))
+    if inspection.manifest_is_no_file:
+        raise StepFailed("manifest_invalid", f"{manifest.NAME} is a link or a folder, not a file.")
+    config = run_configs.work_out(ctx.application, _read_manifest(inspection.manifest))
+    if config.dockerfile != path:
+        # The repository itself names another one.
+        ctx.remember(dockerfile_path=config.dockerfile)
+        return Wait(0)
+    facts = _read_dockerfile(path, config, _text_of(ctx, path, inspection))
     ctx.claim.update(commit_subject=inspection.subject)
     ctx.deployment.commit_subject = inspection.subject
-    ctx.remember(commit_subject=inspection.subject, commit_author=inspection.author, **facts)
+    ctx.remember(
+        commit_subject=inspection.subject, commit_author=inspection.author, manifest=inspection.manifest,
+        config=config.as_facts(), **facts,
+    )  # fmt: skip
     ctx.host.remove(out)
-    return Done(_what_was_read(ctx))
+    return _checked(ctx)
 
 
 @step("clone", "Clone repository", timeout=300)
@@ -169,9 +181,23 @@ def _git_job(ctx: Context, name: str, script: str, remote: git.Remote) -> Progre
         raise StepFailed(found.code, found.detail, **failure.evidence) from None
 
 
-def _text_of(ctx: Context, inspection: git.Inspection) -> str:
+def _read_manifest(text: str) -> manifest.Manifest:
+    try:
+        return manifest.parse(text)
+    except manifest.ManifestError as error:
+        raise StepFailed("manifest_invalid", str(error)) from None
+
+
+def _checked(ctx: Context) -> Progress:
+    """Done, unless a variable is missing without which the application cannot work."""
+    missing = run_configs.effective(ctx.deployment).missing(ctx.environment)
+    if missing:
+        raise StepFailed("variable_missing", f"{manifest.NAME} requires {', '.join(missing)}.")
+    return Done(_what_was_read(ctx))
+
+
+def _text_of(ctx: Context, path: str, inspection: git.Inspection) -> str:
     """The Dockerfile's text, or why there is none."""
-    path = ctx.application.dockerfile
     if inspection.found == "file":
         return inspection.dockerfile
     if not inspection.found:
@@ -182,19 +208,19 @@ def _text_of(ctx: Context, inspection: git.Inspection) -> str:
     raise StepFailed("dockerfile_missing", f"{what}.{hint}")
 
 
-def _read_dockerfile(ctx: Context, text: str) -> dict[str, Any]:
+def _read_dockerfile(path: str, config: run_configs.RunConfig, text: str) -> dict[str, Any]:
     try:
         read = dockerfiles.read(text)
         exposed = read.exposed_ports
     except dockerfiles.DockerfileError as error:
-        raise StepFailed("dockerfile_invalid", f"{ctx.application.dockerfile}, {error}") from None
+        raise StepFailed("dockerfile_invalid", f"{path}, {error}") from None
     port = next(iter(exposed), DEFAULT_PORT)
     return {
-        "dockerfile": ctx.application.dockerfile,
+        "dockerfile": path,
         "dockerfile_digest": hashlib.sha256(text.encode()).hexdigest(),
         "exposed_port": port,
         "base_images": [s.base for s in read.needed_stages() if s.parent is None and check_base(s.base)],
-        "container_port": ctx.application.container_port or port,
+        "container_port": config.container_port or port,
     }
 
 
@@ -209,21 +235,25 @@ def check_base(image: str) -> bool:
 
 def _is_read(ctx: Context) -> bool:
     """Was this path read at this commit, by a worker before us or by the attempt that this one repeats?"""
-    if ctx.facts.get("dockerfile") == ctx.application.dockerfile:
+    if "config" in ctx.facts:
         return True
     before = ctx.deployment.origin.facts if ctx.deployment.origin else {}
-    same = (
-        before.get("commit") == ctx.deployment.commit
-        and before.get("dockerfile") == ctx.application.dockerfile
-    )
-    if same:
-        kept = {key: before[key] for key in READ_FROM_DOCKERFILE if key in before}
-        ctx.remember(container_port=ctx.application.container_port or kept["exposed_port"], **kept)
-    return same
+    if before.get("commit") != ctx.deployment.commit or "manifest" not in before:
+        return False
+    # The settings may have changed since; the file of this commit has not.
+    config = run_configs.work_out(ctx.application, _read_manifest(before["manifest"]))
+    if before.get("dockerfile") != config.dockerfile:
+        return False
+    kept = {key: before[key] for key in READ_FROM_DOCKERFILE if key in before}
+    port = config.container_port or kept["exposed_port"]
+    ctx.remember(container_port=port, config=config.as_facts(), **kept)
+    return True
 
 
 def _what_was_read(ctx: Context) -> str:
-    return f"{ctx.application.dockerfile} is there; the container port is {ctx.facts['container_port']}."
+    also = f" and {manifest.NAME}" if ctx.facts["manifest"] else ""
+    are = "are" if also else "is"
+    return f"{ctx.facts['dockerfile']}{also} {are} there; the container port is {ctx.facts['container_port']}."
 
 
 def _is_clean(ctx: Context, target: str) -> bool:

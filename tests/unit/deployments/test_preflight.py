@@ -98,3 +98,20 @@ def test_nothing_is_asked_about_fields_that_are_refused(monkeypatch: pytest.Monk
         ("repository", False), ("dockerfile", False), ("branch", False)
     ]  # fmt: skip
     assert host.commands == []
+
+
+def test_the_manifest_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "FROM python\n"
+    look_with(monkeypatch, REFS, git.Inspection("file", text, manifest="variables: {A: {required: true}}"))
+    found = {one.name: one for one in check()}["manifest"]
+    assert (found.ok, found.message, found.values) == (True, "portal.yml is there. It requires A.", ("A",))
+    look_with(monkeypatch, REFS, git.Inspection("file", text, manifest="port: x"))
+    found = {one.name: one for one in check()}["manifest"]
+    assert not found.ok and found.message.startswith("portal.yml, line 1: ")
+
+
+def test_the_dockerfile_that_the_manifest_names_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    look_with(
+        monkeypatch, REFS, git.Inspection("file", "FROM python\n", manifest="dockerfile: api/Dockerfile")
+    )
+    assert {one.name: one for one in check()}["dockerfile"].message == "api/Dockerfile is there."
