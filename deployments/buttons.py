@@ -49,6 +49,8 @@ def deployment_buttons(user: User, deployment: Deployment) -> list[Button]:
 
 def environment_buttons(user: User, environment: Environment) -> list[Button]:
     """What can be done with an environment and with what runs there."""
+    if not rules.why_not_replace(user, environment):
+        return [_replace_button(environment)]
     return [
         Button(
             f"deploy-{environment.pk}", "Deploy", "rocket", _place("environment-deploy", environment),
@@ -83,6 +85,19 @@ def environment_buttons(user: User, environment: Environment) -> list[Button]:
             yes=f"Stop {environment.name}",
         ),
     ]  # fmt: skip
+
+
+def _replace_button(environment: Environment) -> Button:
+    """Nothing else helps when the machine is gone."""
+    return Button(
+        f"replace-{environment.pk}", "Deploy to a new machine", "rocket", _place("environment-replace", environment),
+        tone="primary",
+        question=f"Make a new machine for {environment}?",
+        text=f"{environment.instance} is gone. One like it is made, and what was live is built and deployed there.",
+        consequences="It costs as much as the one before.\nThe address changes, unless a host name leads there.",
+        yes="Make it and deploy",
+        typed=environment.name if environment.protected else "",
+    )  # fmt: skip
 
 
 def rollback_button(user: User, environment: Environment, release: Release) -> Button:

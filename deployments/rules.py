@@ -6,6 +6,7 @@ from typing import Any
 from deployments.models import Application, Deployment, Environment, Release
 from deployments.states import ACTIVE, FINISHED, Status, Wanted
 from instances.models import Instance
+from instances.states import Kind as InstanceKind
 from instances.states import Status as InstanceStatus
 from instances.states import Wanted as InstanceWanted
 from portal.core import access
@@ -147,6 +148,15 @@ def _check_alive(application: Application) -> None:
         raise NotFound
 
 
+def check_can_replace(user: User, environment: Environment) -> None:
+    """A new machine is made only in the place of one that is gone; never silently."""
+    access.check(user, "deployment.start", environment.application.team)
+    if environment.instance.kind != InstanceKind.EC2 or not is_gone(environment.instance):
+        raise ActionDenied(
+            f"{environment.instance} is not gone; only a machine that is gone is replaced.", code="not_gone"
+        )
+
+
 def is_gone(instance: Instance) -> bool:
     """The machine is no more, or will be soon."""
     ended = (InstanceStatus.TERMINATING, InstanceStatus.TERMINATED)
@@ -190,6 +200,10 @@ def why_not_operate(user: User, environment: Environment) -> str:
 
 def why_not_stop(user: User, environment: Environment) -> str:
     return _why_not(check_can_stop, user, environment)
+
+
+def why_not_replace(user: User, environment: Environment) -> str:
+    return _why_not(check_can_replace, user, environment)
 
 
 def why_not_run(user: User, environment: Environment) -> str:

@@ -42,6 +42,11 @@ urlpatterns: list[URLPattern] = [
         "environment-restart",
     ),
     page(
+        "applications/<str:name>/<str:environment>/replace/",
+        environments.environment_replace,
+        "environment-replace",
+    ),
+    page(
         "applications/<str:name>/<str:environment>/rollback/<int:number>/",
         environments.environment_rollback,
         "environment-rollback",

@@ -9,6 +9,7 @@ from deployments.actions.deployments import Started, cancel, redeploy, retry, ro
 from deployments.actions.environments import create_environment, update_environment
 from deployments.actions.operations import restart_environment, start_environment, stop_environment
 from deployments.actions.releases import protect_release
+from deployments.actions.replacing import replace_machine
 from deployments.actions.variables import remove_variable, set_variable
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "protect_release",
     "redeploy",
     "remove_variable",
+    "replace_machine",
     "restart_environment",
     "retry",
     "rollback",

@@ -4,14 +4,12 @@ import re
 
 from deployments import rules
 from deployments.actions.deployments import Started, start
+from deployments.actions.environments import update_environment
 from deployments.models import Environment
-from deployments.states import Health
 from instances.actions import create_ec2
 from instances.models import Instance
 from instances.states import Kind, Status
-from portal.core import audit
 from portal.core.conflicts import atomic_again
-from portal.core.errors import ActionDenied
 from portal.core.models import User
 from portal.core.refusals import audited
 
@@ -23,26 +21,14 @@ SAME = ("region", "instance_type", "volume_gb", "image_id", "subnet", "elastic")
 @atomic_again
 def replace_machine(*, environment: Environment, by: User) -> Started:
     """Plan a machine like the one that is gone, and deploy there the commit that was live."""
-    rules.check_can_start(by, environment)
-    old = environment.instance
-    if old.kind != Kind.EC2 or old.status != Status.TERMINATED:
-        raise ActionDenied(f"{old} is not gone; only a machine that is gone is replaced.", code="not_gone")
-    release = environment.live_release
+    rules.check_can_replace(by, environment)
+    old, release = environment.instance, environment.live_release
     new = _planned_before(old) or create_ec2(
         name=_next_name(old.name), by=by, team=old.team or environment.application.team,
         **{name: getattr(old, name) for name in SAME},
     )  # fmt: skip
-    Environment.objects.filter(pk=environment.pk).update(
-        instance=new, live_deployment=None, live_release=None, live_container="", live_port=None, url="",
-        public_port=None, health=Health.NOTHING, health_detail="", next_check_at=None,
-    )  # fmt: skip
-    # What was built there is gone with the machine.
-    environment.releases.update(kept=False)
+    update_environment(environment=environment, by=by, instance=new)
     environment.refresh_from_db()
-    audit.record(
-        "environment.replace_machine", environment, by=by, team=environment.application.team,
-        before=old.name, after=new.name,
-    )  # fmt: skip
     return start(environment=environment, by=by, ref=release.commit if release else "")
 
 

@@ -86,6 +86,15 @@ def environment_restart(request: PageRequest, name: str, environment: str) -> Ht
 
 
 @require_POST
+def environment_replace(request: PageRequest, name: str, environment: str) -> HttpResponse:
+    """Make a new machine in the place of one that is gone, and deploy there."""
+    place = queries.get_environment(request.user, name, environment)
+    started = actions.replace_machine(environment=place, by=request.user)
+    messages.success(request, f"A new machine is being made; {started.deployment} goes there.")
+    return redirect(started.deployment)
+
+
+@require_POST
 def variable_set(request: PageRequest, name: str, environment: str) -> HttpResponse:
     """Store a variable."""
     place = queries.get_environment(request.user, name, environment)
