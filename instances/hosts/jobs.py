@@ -16,7 +16,7 @@ without `started` the job is begun by the next start, with it the job runs on.
 
 import re
 
-from instances.hosts.base import HostError, Result, StaleFence
+from instances.hosts.base import HostError, HostRefused, Result, StaleFence
 
 RUNNER = r"""#!/bin/sh
 # Starts, runs and stops the job in whose folder it lies.
@@ -178,6 +178,11 @@ def stop_command(root: str, id: str, grace: float) -> list[str]:
     return ["sh", f"{folder(root, id)}/runner", "stop", str(max(0, round(grace * 10)))]
 
 
+def is_full(said: str) -> bool:
+    """Whether a command complained of a disk without room."""
+    return "No space left" in said or "Disk quota" in said
+
+
 def check_outcome(result: Result, fence: tuple[str, int] | None = None) -> None:
     """Raise what the runner's exit code means."""
     if result.ok:
@@ -186,5 +191,7 @@ def check_outcome(result: Result, fence: tuple[str, int] | None = None) -> None:
         raise StaleFence(f"{fence[0]} was taken over by a number above {fence[1]}.")
     if result.code == 75:
         raise HostError("The job is locked by somebody who does not let go.")
+    if is_full(result.err):
+        raise HostRefused("disk_full", "No space is left on the disk where jobs are kept.")
     reason = result.err.strip() or f"exit code {result.code}"
     raise HostError(f"The job could not be started or stopped: {reason}")

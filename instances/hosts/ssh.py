@@ -115,12 +115,16 @@ class SSHHost:
             raise ValueError(f"{path!r} is a symbolic link or leads through one.")
         if ended.code == ssh_scripts.NOT_A_FILE:
             raise ValueError(f"{path!r} is not a regular file.")
-        raise HostError(self._complaint(_text(ended.err).strip(), path, ended.code))
+        raise self._complaint(_text(ended.err).strip(), path, ended.code)
 
-    def _complaint(self, said: str, path: str, code: int) -> str:
-        if "No space left" in said or "Disk quota" in said:
-            return f"No space left on the disk below {self.root} of {self.target.host}."
-        return f"{path} on {self.target.host}: {said.splitlines()[-1] if said else f'exit code {code}'}"
+    def _complaint(self, said: str, path: str, code: int) -> HostError:
+        if jobs.is_full(said):
+            return HostRefused(
+                "disk_full", f"No space left on the disk below {self.root} of {self.target.host}."
+            )
+        return HostError(
+            f"{path} on {self.target.host}: {said.splitlines()[-1] if said else f'exit code {code}'}"
+        )
 
     def _run(
         self, argv: list[str], name: str, *, input: bytes = b"", timeout: float, limit: int = OUTPUT_LIMIT
