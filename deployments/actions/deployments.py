@@ -115,7 +115,7 @@ _FROM_WAITING = {Status.QUEUED: {Status.CANCELLED}, Status.WAITING_APPROVAL: {St
 
 
 def _check_wishes(environment: Environment, ref: str, options: dict[str, Any]) -> None:
-    """The options that a start knows: an image made elsewhere, a build without the cache, build arguments."""
+    """The options that a start knows: an image, a build without the cache, build arguments, the plan's hash."""
     problems: dict[str, list[str]] = {}
     for field, check, value in (
         ("branch", inputs.check_branch, ref),
@@ -126,7 +126,7 @@ def _check_wishes(environment: Environment, ref: str, options: dict[str, Any]) -
                 check(value)
         except ValidationError as error:
             problems[field] = error.messages
-    unknown = set(options) - {"image", "no_cache", "build_args"}
+    unknown = set(options) - {"image", "no_cache", "build_args", "plan_hash"}
     problems |= {name: ["There is no such option."] for name in unknown}
     if not environment.application.git_url and not options.get("image"):
         problems["image"] = ["This application has no repository: say which image to deploy."]

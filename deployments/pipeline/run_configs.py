@@ -1,11 +1,12 @@
 """How an application is built and run: what a person set, else what the repository says, else the default."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from deployments.manifest import Manifest
-from deployments.models import Application, Deployment, Environment
+from deployments.models import Application, Deployment
 
 FIELDS = ("dockerfile", "context", "container_port", "health_path", "memory_mb", "cpus", "test_command")
 DEFAULTS = {name: getattr(Application(), name) for name in FIELDS}
@@ -37,9 +38,8 @@ class RunConfig:
         """As it is remembered with a deployment."""
         return asdict(self) | {"required": list(self.required)}
 
-    def missing(self, environment: Environment) -> list[str]:
-        """The variables that must be set in the environment, and are not."""
-        given = set(environment.variables.values_list("key", flat=True))
+    def missing(self, given: Collection[str]) -> list[str]:
+        """The variables that must be set, and are not among those given."""
         return [name for name in self.required if name not in given]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from deployments import inputs, manifest
+from deployments import inputs, manifest, plan_hashes
 from deployments.pipeline import dockerfile as dockerfiles
 from deployments.pipeline import git, run_configs
 from deployments.pipeline.context import Context
@@ -40,6 +40,9 @@ def validate(ctx: Context) -> Progress:
     commit = refs.find(ref)
     if commit is None:
         return _say_what_there_is(ctx, ref, refs)
+    planned = ctx.deployment.options.get("plan_hash", "")
+    if planned and not plan_hashes.has_commit(planned, commit):
+        raise StepFailed("plan_changed", f"{ref or 'The branch'} is at {commit[:7]} now.")
     name = ref or refs.default_branch
     ctx.claim.update(commit=commit, ref=name)
     ctx.deployment.commit, ctx.deployment.ref = commit, name
@@ -190,7 +193,8 @@ def _read_manifest(text: str) -> manifest.Manifest:
 
 def _checked(ctx: Context) -> Progress:
     """Done, unless a variable is missing without which the application cannot work."""
-    missing = run_configs.effective(ctx.deployment).missing(ctx.environment)
+    given = ctx.environment.variables.values_list("key", flat=True)
+    missing = run_configs.effective(ctx.deployment).missing(set(given))
     if missing:
         raise StepFailed("variable_missing", f"{manifest.NAME} requires {', '.join(missing)}.")
     return Done(_what_was_read(ctx))
@@ -253,7 +257,9 @@ def _is_read(ctx: Context) -> bool:
 def _what_was_read(ctx: Context) -> str:
     also = f" and {manifest.NAME}" if ctx.facts["manifest"] else ""
     are = "are" if also else "is"
-    return f"{ctx.facts['dockerfile']}{also} {are} there; the container port is {ctx.facts['container_port']}."
+    return (
+        f"{ctx.facts['dockerfile']}{also} {are} there; the container port is {ctx.facts['container_port']}."
+    )
 
 
 def _is_clean(ctx: Context, target: str) -> bool:
