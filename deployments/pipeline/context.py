@@ -117,11 +117,24 @@ class Context:
                 self._start(id, name, script, files or {})
                 return Wait(TALKING_SECONDS)
         before, cursor = cursor, self.step.data["jobs"][name]
-        if cursor["code"] == LOST and cursor.get("losses", 0) < LOSSES_ALLOWED:
-            return self._begin_again(id, name, script, files or {}, cursor)
+        if cursor["code"] == LOST and self.repeat_job(name):
+            self.say(
+                f"{name} was ended from outside, or the machine restarted; beginning it again.", "warning"
+            )
+            return Wait(TALKING_SECONDS)
         if cursor["code"] is None:
             return Wait(TALKING_SECONDS if cursor is not before else self._patience())
         return self._judge(name, cursor["code"], code)
+
+    def repeat_job(self, name: str) -> bool:
+        """Have the next call begin a finished job again; False when that was done often enough."""
+        cursor = self.step.data["jobs"][name]
+        if cursor.get("losses", 0) >= LOSSES_ALLOWED:
+            return False
+        self.host.forget_job(self.job_id(name))
+        fresh = {"offset": 0, "ingest": {}, "code": None, "unread": 0, "losses": cursor.get("losses", 0) + 1}
+        self._store_cursor(name, fresh)
+        return True
 
     def stop_jobs(self) -> None:
         """End whatever this step left running on the host."""
@@ -146,17 +159,6 @@ class Context:
         """Store the intent first; then a job that exists without our knowing is impossible."""
         self._store_cursor(name, {"offset": 0, "ingest": {}, "code": None, "unread": 0})
         self._start(id, name, script, files)
-
-    def _begin_again(
-        self, id: str, name: str, script: str, files: Mapping[str, bytes], lost: dict[str, Any]
-    ) -> Progress:
-        """The machine restarted under the job, which may be repeated."""
-        self.say(f"{name} was ended from outside, or the machine restarted; beginning it again.", "warning")
-        self.host.forget_job(id)
-        fresh = {"offset": 0, "ingest": {}, "code": None, "unread": 0, "losses": lost.get("losses", 0) + 1}
-        self._store_cursor(name, fresh)
-        self._start(id, name, script, files)
-        return Wait(TALKING_SECONDS)
 
     def _start(self, id: str, name: str, script: str, files: Mapping[str, bytes]) -> None:
         self.claim.check()

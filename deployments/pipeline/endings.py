@@ -13,11 +13,11 @@ from deployments.models import Deployment, Environment, Release, Step
 from deployments.pipeline import evidence, hooks, plans
 from deployments.pipeline.claims import Claim, Stale
 from deployments.pipeline.failures import explain
-from deployments.pipeline.progress import StepFailed, Wait
+from deployments.pipeline.progress import DONE, StepFailed, Wait
 from deployments.pipeline.work import Work
 from deployments.states import TRANSITIONS, Health, Status, StepStatus, Wanted
 from instances import ports
-from instances.hosts.base import HostError
+from instances.hosts.base import HostError, HostRefused
 from portal.core import audit
 from portal.core.clock import database_now
 from portal.core.states import WrongState, move
@@ -25,6 +25,9 @@ from portal.core.states import WrongState, move
 logger = logging.getLogger(__name__)
 
 UNDO_SECONDS = 120
+NOBODY_THERE = ("instance_gone", "host_unreachable")
+# What these did is taken back without asking the host.
+WITHOUT_HOST = ("security_group", "instance")
 
 
 def fail_step(work: Work, step: Step | None, failure: StepFailed) -> None:
@@ -85,14 +88,17 @@ def undo_next(work: Work) -> float | None:
     deployment = work.deployment
     steps = list(Step.objects.filter(deployment=deployment).order_by("-number"))
     out_of_time = database_now().isoformat() > deployment.facts["undo_until"]
+    # With the machine everything on it has gone; only the machine itself may be left to clean up.
+    nobody_there = deployment.failure_code in NOBODY_THERE
     for step in steps:
         if step.started_at is None or step.data.get("undone"):
             continue
-        wait = 0.0 if out_of_time else _undo(work, step)
+        hopeless = out_of_time or (nobody_there and step.key not in WITHOUT_HOST)
+        wait = 0.0 if hopeless else _undo(work, step)
         if wait > 0:
             return wait
         _mark_undone(work, step)
-    wait = 0.0 if out_of_time else _tell_application(work, steps)
+    wait = 0.0 if out_of_time or nobody_there else _tell_application(work, steps)
     if wait > 0:
         return wait
     _finish(work)
@@ -142,14 +148,12 @@ def succeed(work: Work) -> None:
 def _undo(work: Work, step: Step) -> float:
     """Stop what the step left running, then take back what it did."""
     ctx = work.context(step)
-    ctx.stop_jobs()
     spec = plans.spec_of(work.deployment, step.key)
-    if spec.undo is None:
-        return 0
     try:
-        progress = spec.undo(ctx)
-    except StepFailed as failure:
-        ctx.say(f"Could not be undone: {failure.detail or failure.code}", level="warning")
+        ctx.stop_jobs()
+        progress = spec.undo(ctx) if spec.undo is not None else DONE
+    except (StepFailed, HostRefused) as failure:
+        ctx.say(f"Could not be undone: {getattr(failure, 'detail', '') or failure}", level="warning")
         return 0
     except (Stale, HostError):
         raise

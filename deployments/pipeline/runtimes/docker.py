@@ -27,6 +27,7 @@ LOGS_LIMIT = 256 * 1024
 # Starting and removing take long on a busy host, but must end well within a worker's lease.
 ACT_SECONDS = 25.0
 AVAILABLE_SECONDS = 3.0
+ENGINE_PAUSE_SECONDS = 5.0
 CONTAINERS_AT_A_TIME = 40
 GONE = ("no such container", "no such image", "no such object", "is already in progress")
 
@@ -70,7 +71,7 @@ class DockerRuntime:
         except StepFailed as failure:
             if failure.code != "build_failed":
                 raise
-            raise self._explained(runner, spec, failure) from failure
+            return _again(runner, BUILD_JOB, self._explained(runner, spec, failure))
         if isinstance(progress, Wait):
             return progress
         image = self.find_image(spec.image)
@@ -85,7 +86,7 @@ class DockerRuntime:
         except StepFailed as failure:
             if failure.code != "pull_failed":
                 raise
-            raise pull_failure(runner.job_output(PULL_JOB, last=OUTPUT_LOOKED_AT)) from failure
+            return _again(runner, PULL_JOB, pull_failure(runner.job_output(PULL_JOB, last=OUTPUT_LOOKED_AT)))
         if isinstance(progress, Wait):
             return progress
         found = self.find_image(image)
@@ -239,6 +240,14 @@ class DockerRuntime:
 
     def _call(self, argv: Sequence[str], *, input: bytes = b"", timeout: float = 10) -> Result:
         return _check_engine(self.host.call(argv, input=input, timeout=timeout))
+
+
+def _again(runner: JobRunner, job: str, failure: StepFailed) -> Progress:
+    """An engine that stopped in the middle, as when its machine restarts, is given time to come back."""
+    if failure.code != "engine_gone" or not runner.repeat_job(job):
+        raise failure
+    runner.say("The Docker engine stopped answering; trying again.", level="warning")
+    return Wait(ENGINE_PAUSE_SECONDS)
 
 
 def build_stamp(spec: BuildSpec) -> str:

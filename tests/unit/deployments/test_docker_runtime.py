@@ -68,6 +68,8 @@ class Runner:
     begun: bool = False
     output: str = ""
     scripts: list[str] = field(default_factory=list)
+    repeats: int = 0
+    said: list[str] = field(default_factory=list)
 
     def job(self, name: str, script: str, *, files: Mapping[str, bytes] | None = None, code: str) -> Progress:
         self.scripts.append(script)
@@ -81,8 +83,12 @@ class Runner:
     def job_output(self, name: str, *, last: int = 0) -> str:
         return self.output
 
+    def repeat_job(self, name: str) -> bool:
+        self.repeats -= 1
+        return self.repeats >= 0
+
     def say(self, text: str, level: str = "info") -> None:
-        raise AssertionError(text)
+        self.said.append(text)
 
 
 # --- the engine -----------------------------------------------------------------------------------
@@ -189,6 +195,18 @@ def test_a_failed_build_is_explained_from_its_last_words_and_the_dockerfile() ->
 
     assert caught.value.code == "build_command_failed"
     assert caught.value.detail.startswith("Line 2: RUN false")
+
+
+def test_a_build_whose_engine_stops_is_begun_again_but_not_for_ever() -> None:
+    host = FakeHost()
+    runner = Runner(outcome=StepFailed("build_failed"), begun=True, output="unexpected EOF", repeats=2)
+    runtime = DockerRuntime(host)
+    for _ in range(2):
+        assert isinstance(runtime.build(runner, BUILD), Wait)
+    with pytest.raises(StepFailed) as caught:
+        runtime.build(runner, BUILD)
+    assert caught.value.code == "engine_gone"
+    assert len(runner.said) == 2
 
 
 def test_a_build_that_was_lost_stays_lost() -> None:

@@ -15,7 +15,9 @@ from deployments.pipeline.context import Context
 from deployments.pipeline.places import Place
 from deployments.pipeline.progress import DONE, Done, Progress, Skipped, StepFailed, StepSpec, Wait
 from deployments.states import Status, StepStatus
-from instances.hosts.base import HostError
+from instances.hosts.base import HostError, HostRefused
+from instances.models import Instance
+from instances.states import Status as InstanceStatus
 from portal.core.errors import ActionDenied
 from portal.core.models import AuditEvent
 from tests import factories
@@ -365,3 +367,73 @@ def test_every_end_is_in_the_audit(script: Script) -> None:
     assert (
         AuditEvent.objects.filter(action="deployment.succeeded", object_id=str(deployment.uuid)).count() == 1
     )
+
+
+def test_a_refusal_of_the_host_ends_the_step_at_once(script: Script) -> None:
+    def refuse(ctx: Context) -> Progress:
+        raise HostRefused("ssh_host_key_changed", "It shows SHA256:b, pinned is SHA256:a.")
+
+    script.behaviour["second"] = refuse
+    deployment = factories.deployment_at()
+    drive()
+    deployment.refresh_from_db()
+    assert (deployment.status, deployment.failure_code) == (Status.FAILED, "ssh_host_key_changed")
+    assert "SHA256:b" in deployment.failure_detail
+
+
+def test_a_machine_that_is_gone_is_not_asked_to_undo_anything(script: Script) -> None:
+    def vanish(ctx: Context) -> Progress:
+        Instance.objects.filter(pk=ctx.deployment.instance_id).update(
+            status=InstanceStatus.TERMINATED, trouble="It ended outside of the portal."
+        )
+        raise HostError("Connection reset.")
+
+    script.behaviour["second"] = vanish
+    deployment = factories.deployment_at()
+    drive()
+    deployment.refresh_from_db()
+    assert (deployment.status, deployment.failure_code) == (Status.FAILED, "instance_gone")
+    assert deployment.failure_detail == "It ended outside of the portal."
+    assert script.calls == ["first", "second"]
+
+
+def test_a_silent_machine_is_waited_for_and_what_it_was_away_does_not_count(script: Script) -> None:
+    answers: list[Progress | None] = [None, DONE]
+
+    def answer(ctx: Context) -> Progress:
+        found = answers.pop(0)
+        if found is None:
+            raise HostError("No route to host.")
+        return found
+
+    script.behaviour["second"] = answer
+    deployment = factories.deployment_at()
+    Instance.objects.filter(pk=deployment.instance_id).update(kind="server")
+    drive()
+    step = Step.objects.get(deployment=deployment, key="second")
+    assert step.status == StepStatus.RUNNING
+    long_ago = timezone.now() - timedelta(seconds=300)
+    Step.objects.filter(pk=step.pk).update(
+        started_at=long_ago, data={**step.data, "silent_since": long_ago.isoformat()}
+    )
+    make_due(deployment)
+    drive()
+    deployment.refresh_from_db()
+    assert deployment.status == Status.SUCCEEDED
+
+
+def test_a_machine_that_stays_silent_fails_the_step_in_the_end(script: Script) -> None:
+    def fail(ctx: Context) -> Progress:
+        raise HostError("No route to host.")
+
+    script.behaviour["second"] = fail
+    deployment = factories.deployment_at()
+    Instance.objects.filter(pk=deployment.instance_id).update(kind="server")
+    drive()
+    step = Step.objects.get(deployment=deployment, key="second")
+    long_ago = timezone.now() - timedelta(seconds=700)
+    Step.objects.filter(pk=step.pk).update(data={**step.data, "silent_since": long_ago.isoformat()})
+    make_due(deployment)
+    drive()
+    deployment.refresh_from_db()
+    assert (deployment.status, deployment.failure_code) == (Status.FAILED, "host_unreachable")
