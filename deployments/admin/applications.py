@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from deployments import actions, queries, rules
 from deployments.admin.reading import clean_by_rules
+from deployments.forms.fields import CommandField, PortField
 from deployments.models import Application, Environment
 from portal.core import access
 from portal.core.adminbase import LookOnlyInline, PortalModelAdmin, for_each
@@ -41,6 +42,9 @@ class ApplicationForm(ModelForm):
         max_length=500,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )
+
+    container_port = PortField(help_text="Empty: the port that the Dockerfile exposes, else 8000.")
+    test_command = CommandField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

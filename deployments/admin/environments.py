@@ -10,9 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect
 
-from deployments import actions, queries, rules
+from deployments import actions, inputs, queries, rules
 from deployments.admin.filters import InstanceFilter
 from deployments.admin.reading import clean_by_rules
+from deployments.forms.fields import PortField, RuledField
 from deployments.models import Environment, Variable
 from portal.core.adminbase import PortalModelAdmin, TabularInline, for_each
 
@@ -26,8 +27,12 @@ else:
 class VariableForm(ModelForm):
     """A value is written, never read."""
 
-    new_value = forms.CharField(
-        label="Value", required=False, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "off"})
+    key = RuledField(rule=inputs.check_variable_name)
+    new_value = RuledField(
+        rule=inputs.check_variable_value,
+        label="Value",
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )
 
     class Meta:
@@ -74,6 +79,7 @@ class VariableInline(TabularInline):
 class EnvironmentForm(EnvironmentModelForm):
     """The sign-in of the proxy is written, never read."""
 
+    public_port = PortField(public=True, help_text="Empty: a free one is chosen at the next deployment.")
     basic_auth = forms.CharField(
         label="Sign-in at the proxy", required=False, max_length=300, strip=False,
         help_text="user:password; empty keeps what is stored.",

@@ -5,11 +5,18 @@ from typing import Any
 from rest_framework import serializers
 
 from deployments.api import answers
-from deployments.inputs import check_environment_name, check_public_port
+from deployments.inputs import check_environment_name, parse_host_port, parse_hostnames
 from deployments.states import Cleanup
 from portal.api.describe import example, list_example, list_shape, request_example
-from portal.api.fields import Flag, PlainInteger, PlainText
+from portal.api.fields import Flag, PlainText, RuledInteger
 from portal.api.parsing import StrictSerializer
+
+
+class Hostnames(serializers.ListField):
+    """Host names, refused by their own rule before anything is said about one value."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(parse_hostnames(data))
 
 
 class EnvironmentFields(StrictSerializer):
@@ -17,12 +24,12 @@ class EnvironmentFields(StrictSerializer):
 
     instance = PlainText(max_length=80, required=False, help_text="Its name. Moves only what is not live.")
     branch = PlainText(max_length=200, allow_blank=True, required=False)
-    public_port = PlainInteger(
-        min_value=80, max_value=65535, required=False, allow_null=True, validators=[check_public_port],
+    public_port = RuledInteger(
+        rule=parse_host_port, min_value=80, max_value=65535, required=False, allow_null=True,
         help_text="80 (not on this machine), or from 1024 on. null: a free one is chosen.",
     )  # fmt: skip
     protected = Flag(required=False, help_text="Only team admins change it and its variables.")
-    hostnames = serializers.ListField(
+    hostnames = Hostnames(
         child=PlainText(max_length=253), required=False,
         help_text="Names under which it answers, at most five; servers and EC2 instances only.",
     )  # fmt: skip

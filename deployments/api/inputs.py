@@ -6,9 +6,18 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from deployments.inputs import check_environment_name, check_public_port
+from deployments.inputs import (
+    check_command,
+    check_environment_name,
+    check_variable_name,
+    check_variable_value,
+    parse_build_args,
+    parse_container_port,
+    parse_hooks,
+    parse_host_port,
+)
 from deployments.states import Status
-from portal.api.fields import CappedInteger, Flag, PlainInteger, PlainText
+from portal.api.fields import CappedInteger, Flag, PlainInteger, PlainText, RuledInteger
 from portal.api.paging import PageQuery
 from portal.api.parsing import StrictSerializer
 
@@ -70,6 +79,13 @@ class LogsQuery(StrictSerializer):
         return fields
 
 
+class BuildArgs(serializers.DictField):
+    """Build arguments, refused by their own rule before anything is said about one value."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(parse_build_args(data))
+
+
 class DeployBody(StrictSerializer):
     """What to deploy, and where. Everything but the repository or image has a default."""
 
@@ -100,14 +116,16 @@ class DeployBody(StrictSerializer):
         max_length=255, required=False, allow_null=True, allow_blank=True,
         help_text="The folder of the repository that is built. Default: as the application has it.",
     )  # fmt: skip
-    build_args = serializers.DictField(
+    build_args = BuildArgs(
         child=PlainText(max_length=4096, allow_blank=True), required=False, allow_null=True,
         help_text="For this deployment, beside those of the application. Readable in the image: no secrets.",
     )  # fmt: skip
     no_cache = Flag(required=False, help_text="Build every layer anew.")
-    container_port = PlainInteger(min_value=1, max_value=65535, required=False, allow_null=True)
-    host_port = PlainInteger(
-        min_value=80, max_value=65535, required=False, allow_null=True, validators=[check_public_port],
+    container_port = RuledInteger(
+        rule=parse_container_port, min_value=1, max_value=65535, required=False, allow_null=True
+    )
+    host_port = RuledInteger(
+        rule=parse_host_port, min_value=80, max_value=65535, required=False, allow_null=True,
         help_text="80 (not on this machine), or from 1024 on. Default: a free one.",
     )  # fmt: skip
     branch = PlainText(
@@ -127,6 +145,10 @@ class DeployBody(StrictSerializer):
     env = serializers.DictField(
         child=PlainText(max_length=32 * 1024, allow_blank=True), required=False, allow_null=True,
         help_text="Environment variables; stored as secrets.",
+    )  # fmt: skip
+    plan_hash = PlainText(
+        max_length=200, required=False, allow_null=True, allow_blank=True,
+        help_text="Of a plan of the same body: deploys only while nothing has changed since.",
     )  # fmt: skip
     model_version = PlainText(max_length=200, required=False, allow_null=True)
 
@@ -183,6 +205,9 @@ class Hooks(StrictSerializer):
         help_text="In the image that failed, once everything is undone.",
     )  # fmt: skip
 
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(parse_hooks(data))
+
 
 class ApplicationFields(StrictSerializer):
     """How an application is built and run."""
@@ -190,15 +215,17 @@ class ApplicationFields(StrictSerializer):
     git_url = PlainText(max_length=512)
     default_branch = PlainText(max_length=200, allow_blank=True, default="")
     dockerfile = PlainText(max_length=255, default="Dockerfile")
-    container_port = PlainInteger(min_value=1, max_value=65535, allow_null=True, default=None)
+    container_port = RuledInteger(
+        rule=parse_container_port, min_value=1, max_value=65535, allow_null=True, default=None
+    )
     health_path = PlainText(max_length=256, allow_blank=True, default="")
-    test_command = PlainText(max_length=500, allow_blank=True, default="")
+    test_command = PlainText(max_length=500, rule=check_command, allow_blank=True, default="")
     memory_mb = PlainInteger(min_value=64, max_value=1 << 20, default=1024)
     cpus = serializers.DecimalField(max_digits=4, decimal_places=2, min_value=0, default=Decimal(1))
     context = PlainText(  # type: ignore[assignment]
         max_length=255, allow_blank=True, default="", help_text="The folder of the repository that is built."
     )
-    build_args = serializers.DictField(
+    build_args = BuildArgs(
         child=PlainText(max_length=4096, allow_blank=True), default=dict,
         help_text="Values of the Dockerfile's ARG lines. Readable in the image: no secrets.",
     )  # fmt: skip
@@ -244,8 +271,8 @@ class PlaceBody(PlaceQuery):
 class VariableBody(PlaceQuery):
     """An environment variable to set."""
 
-    key = PlainText(max_length=128)
-    value = PlainText(max_length=32 * 1024, allow_blank=True, write_only=True)
+    key = PlainText(max_length=128, rule=check_variable_name)
+    value = PlainText(max_length=32 * 1024, rule=check_variable_value, allow_blank=True, write_only=True)
     secret = Flag(default=True, help_text="A secret value is never shown again.")
 
 

@@ -1,5 +1,6 @@
 """Kinds of fields that pages use: nothing in them is corrected, and all read by the rules of `inputs`."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -25,6 +26,20 @@ def secret(*, label: str, max_length: int = 500, help_text: str = "") -> forms.C
     return forms.CharField(
         label=label, required=False, max_length=max_length, widget=widget, help_text=help_text, strip=False
     )
+
+
+class RuledField(forms.CharField):
+    """A text whose rule refuses in its own words, before anything is said about length."""
+
+    def __init__(self, *, rule: Callable[[str], object], **kwargs: Any) -> None:
+        super().__init__(strip=False, **kwargs)
+        self.rule = rule
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        if text:
+            self.rule(text)
+        return text
 
 
 class PortField(forms.Field):

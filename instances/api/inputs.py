@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from portal.api.fields import Flag, PlainInteger, PlainText
+from instances.inputs import parse_port
+from portal.api.fields import Flag, PlainInteger, PlainText, RuledInteger
 from portal.api.paging import PageQuery
 from portal.api.parsing import StrictSerializer
 
@@ -29,8 +30,8 @@ class NewInstance(StrictSerializer):
         help_text="Its short name. Default: your first team; for a portal admin, everybody.",
     )  # fmt: skip
     ssh_host = PlainText(max_length=253, required=False, help_text="Of a server: its name or address.")
-    ssh_port = PlainInteger(
-        min_value=1, max_value=65535, required=False, help_text="Of a server. Default: 22."
+    ssh_port = RuledInteger(
+        rule=parse_port, min_value=1, max_value=65535, required=False, help_text="Of a server. Default: 22."
     )
     ssh_user = PlainText(max_length=32, required=False, help_text="Of a server. Default: root.")
     jump = PlainText(
@@ -58,7 +59,7 @@ class InstanceFields(StrictSerializer):
     max_applications = PlainInteger(min_value=1, max_value=500, required=False)
     address = PlainText(max_length=255, required=False, allow_blank=True)
     ssh_host = PlainText(max_length=253, required=False)
-    ssh_port = PlainInteger(min_value=1, max_value=65535, required=False)
+    ssh_port = RuledInteger(rule=parse_port, min_value=1, max_value=65535, required=False)
     ssh_user = PlainText(max_length=32, required=False)
     jump = PlainText(max_length=60, required=False, allow_null=True)
     stop_at = serializers.TimeField(required=False, allow_null=True, help_text="In UTC.")

@@ -1,6 +1,7 @@
 """Field types that take a value as it is or refuse it, and never bend it into shape."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,14 +15,23 @@ NO = {"0", "false", "no", "off"}
 class PlainText(serializers.CharField):
     """Text only: no number is taken for text, and no space is cut off."""
 
-    def __init__(self, **options: Any) -> None:
+    # In the words that pages and the admin have for it.
+    default_error_messages = {
+        "max_length": "Ensure this value has at most {max_length} characters (it has %(show_value)d)."
+    }
+
+    def __init__(self, *, rule: Callable[[str], object] | None = None, **options: Any) -> None:
         if "max_length" not in options:
             raise ImproperlyConfigured("Every text has a longest length.")
         super().__init__(**{"trim_whitespace": False, **options})
+        # Refuses in its own words, before anything is said about length.
+        self.rule = rule
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
+        if self.rule is not None:
+            self.rule(data)
         return super().to_internal_value(data)
 
 
@@ -34,6 +44,17 @@ class PlainInteger(serializers.IntegerField):
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return data
+
+
+class RuledInteger(PlainInteger):
+    """A number that every surface reads by the same rule; its limits are those of the rule."""
+
+    def __init__(self, *, rule: Callable[[object], int], **options: Any) -> None:
+        super().__init__(**options)
+        self.rule = rule
+
+    def to_internal_value(self, data: Any) -> int:
+        return self.rule(data)
 
 
 class Flag(serializers.BooleanField):

@@ -179,10 +179,11 @@ def push_files(cloud: Cloud, folder: Path, url: str, app: str, *, version: str =
         shutil.copytree(TOOL.parent / "apps" / app, tree, dirs_exist_ok=True)
         _write(tree / "VERSION", version or app)
 
-    return _push(folder, url, replace)
+    return push_change(folder, url, replace)
 
 
-def _push(folder: Path, url: str, change: Callable[[Path], None]) -> str:
+def push_change(folder: Path, url: str, change: Callable[[Path], None]) -> str:
+    """Change a repository's files; the new commit."""
     checkout = folder / f"checkout-{time.monotonic_ns()}"
     _git(folder, "clone", "-q", "-b", "main", url, str(checkout))
     change(checkout)
