@@ -10,6 +10,7 @@ from deployments.views import (
     environment_settings,
     environments,
     on_instance,
+    planning,
     running,
 )
 from portal.core.pages import page
@@ -17,6 +18,7 @@ from portal.core.pages import page
 urlpatterns: list[URLPattern] = [
     page("deploy/", deploy.deploy, "deploy"),
     page("deploy/check/", deploy.deploy_check, "deploy-check"),
+    page("deploy/plan/", planning.deploy_plan, "deploy-plan"),
     page("deploy/example/", deploy.deploy_example, "deploy-example"),
     page("applications/", applications.application_list, "applications"),
     page("applications/<str:name>/", applications.application, "application"),

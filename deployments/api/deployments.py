@@ -1,15 +1,18 @@
 """Starting deployments, looking at them, and deciding about them."""
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deployments import actions, listing, logs, queries
+from deployments import actions, listing, logs, planning, queries
 from deployments.actions import Started
 from deployments.actions.targets import NEW
 from deployments.api import answers, inputs, shapes
+from deployments.api.planning import PLAN_EXAMPLE, STARTED_OR_PLAN, PlanQuery, plan_answer
 from deployments.models import Deployment, Release
 from instances.queries import visible_instances
 from portal.api.base import ApiView
@@ -20,6 +23,7 @@ from portal.api.parsing import NoBody, StrictSerializer
 from portal.core.errors import Invalid
 from portal.core.models import User
 
+T = TypeVar("T")
 FIRST_LINES = 200
 DEPLOY_EXAMPLES = [
     answers.DEPLOY_EXAMPLE,
@@ -33,7 +37,7 @@ FILTERS = ("application", "environment", "status", "created_after")
 class Deployments(ApiView):
     """All deployments that one may see; a new one with POST."""
 
-    parameters = {"GET": inputs.DeploymentsQuery}
+    parameters = {"GET": inputs.DeploymentsQuery, "POST": PlanQuery}
 
     @described(
         operation_id="list_deployments",
@@ -56,13 +60,17 @@ class Deployments(ApiView):
     @described(
         operation_id="start_deployment",
         summary="Deploy a repository or an image",
-        description="Makes the application and the environment when they are new.",
+        description="Makes the application and the environment when they are new. With `plan=1` it only says what "
+        "it would do; `plan_hash` of that answer, sent with the same body, deploys only while the plan holds.",
+        parameters=[PlanQuery],
         request=inputs.DeployBody,
-        responses={202: answers.Accepted, 200: answers.Accepted},
-        examples=DEPLOY_EXAMPLES,
+        responses={202: answers.Accepted, 200: STARTED_OR_PLAN},
+        examples=[*DEPLOY_EXAMPLES, PLAN_EXAMPLE],
     )
     @idempotent
     def post(self, request: Request) -> Response:
+        if self.query["plan"]:
+            return plan_answer(_carried_out(planning.plan, self.body(inputs.DeployBody), self.user))
         return started_answer(request, _deploy(self.body(inputs.DeployBody), self.user))
 
 
@@ -182,11 +190,19 @@ def started_answer(request: Request, started: Started) -> Response:
 
 
 def _deploy(wish: dict[str, Any], user: User) -> Started:
-    """Carry the wish out; refusals name the fields by the words of the request."""
+    """Start it; with the hash of a plan only while that holds."""
+    mark = wish.get("plan_hash")
+    if mark:
+        return _carried_out(partial(planning.deploy_planned, plan_hash=mark), wish, user)
+    return _carried_out(actions.deploy_url, wish, user)
+
+
+def _carried_out(act: Callable[..., T], wish: dict[str, Any], user: User) -> T:
+    """Do something with the wish; refusals name the fields by the words of the request."""
     name, target, words = _name_and_target(wish, user)
     words["git_url"] = "git_url" if wish.get("git_url") else "github_url"
     try:
-        return actions.deploy_url(
+        return act(
             git_url=wish.get("github_url") or wish.get("git_url") or "",
             image=wish.get("image") or "",
             by=user,

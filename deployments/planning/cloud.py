@@ -21,6 +21,7 @@ from instances.models import Instance
 
 T = TypeVar("T")
 SECONDS = 10.0
+EXPOSURE_FIX = "It is a setting of the portal: change it in its environment, then restart the portal."
 
 
 @dataclass
@@ -35,11 +36,11 @@ class Look:
     permissions: list[str] = field(default_factory=list)
 
 
-def look(instance: Instance, ports: tuple[int, ...]) -> Look:
+def look(instance: Instance, ports: tuple[int, ...], *, name: str) -> Look:
     """Ask AWS about everything that the machine needs."""
     rules = machines.wanted_rules(instance.region, ports)
     pool = ThreadPoolExecutor(1)
-    answer: Future[Look] = pool.submit(_ask, instance, rules)
+    answer: Future[Look] = pool.submit(_ask, instance, name, rules)
     pool.shutdown(wait=False)
     try:
         return answer.result(timeout=SECONDS)
@@ -52,7 +53,7 @@ def look(instance: Instance, ports: tuple[int, ...]) -> Look:
         return late
 
 
-def _ask(instance: Instance, rules: list[Rule]) -> Look:
+def _ask(instance: Instance, label: str, rules: list[Rule]) -> Look:
     found = Look()
     cloud = machines_in(instance.region)
     if not instance.aws_id:
@@ -60,14 +61,14 @@ def _ask(instance: Instance, rules: list[Rule]) -> Look:
         if image is not None:
             found.kept.append(Item("ami", image.id, f"{image.name}, what the machine starts from"))
         _asked(found, lambda: launching.possible_subnets(instance, cloud))
-        _asked(found, lambda: _key_pair(found, instance, cloud))
+        _asked(found, lambda: _key_pair(found, instance, label, cloud))
         _asked(found, lambda: _permissions(found, cloud))
     groups = _asked(found, cloud.groups)
     if groups is not None:
         name = machines.group_name()
         _group(found, name, next((group for group in groups if group.name == name), None), rules)
     if exposure := ssh_exposure():
-        found.warnings.append(Finding("ssh_exposed", exposure, "Set ALLOWED_SSH_IP to the portal's address."))
+        found.warnings.append(Finding("ssh_exposed", exposure, EXPOSURE_FIX))
     return found
 
 
@@ -83,12 +84,12 @@ def _asked(found: Look, question: Callable[[], T]) -> T | None:
         return None
 
 
-def _key_pair(found: Look, instance: Instance, cloud: Machines) -> None:
+def _key_pair(found: Look, instance: Instance, label: str, cloud: Machines) -> None:
     """A pair of somebody else has to be there and to be ours; one of our own is made with the machine."""
     name = settings.AWS_KEY_PAIR_NAME
     if not name:
         detail = "a key of its own; its private half stays with the portal, sealed"
-        found.created.append(Item("key_pair", f"portal-{instance.name}", detail))
+        found.created.append(Item("key_pair", f"of {label}", detail))
         return
     pair = cloud.key_pair(name)
     if pair is None:

@@ -21,6 +21,8 @@ SHOWN = {
     "dockerfile": "Dockerfile", "context": "Build context", "health_path": "Health path", "memory_mb": "Memory (MB)",
     "cpus": "CPUs", "test_command": "Test command",
 }  # fmt: skip
+# Says nothing of an image that was made elsewhere.
+ONLY_BUILT = ("dockerfile", "context")
 UNSAID = {"context": "the whole repository", "health_path": "/health, /healthz, /up or /"}
 
 
@@ -67,21 +69,24 @@ def _variables(lists: Lists, rehearsal: Rehearsal, source: Source, values: dict[
             lists.changed.append(Item("variable", name, "another value"))
         else:
             lists.kept.append(Item("variable", name))
+    known = rehearsal.live.variable_names if rehearsal.live else []
     for name in sorted(set(source.config.variables) - set(rehearsal.variables)):
-        lists.kept.append(Item("variable", name, "as portal.yml says"))
+        to = lists.kept if name in known else lists.created
+        to.append(Item("variable", name, "as portal.yml says"))
 
 
 def _machine(lists: Lists, rehearsal: Rehearsal) -> None:
     instance = rehearsal.instance
-    lists.row("instance", instance, rehearsal.instance_now)
+    name = rehearsal.instance_name
+    (lists.kept if rehearsal.instance_now else lists.created).append(Item("instance", name))
     if instance.kind == Place.EC2 and not instance.aws_id:
         detail = f"{instance.instance_type} in {instance.region}, {instance.volume_gb} GB"
-        lists.created.append(Item("machine", instance.name, detail))
+        lists.created.append(Item("machine", name, detail))
     if instance.kind != Place.LOCAL:
-        missing = [name for name in ("docker", "nginx") if not instance.facts.get(name)]
+        missing = [program for program in ("docker", "nginx") if not instance.facts.get(program)]
         if missing:
-            words = " and ".join({"docker": "Docker", "nginx": "NGINX"}[name] for name in missing)
-            lists.changed.append(Item("packages", words, f"installed on {instance.name} where missing"))
+            words = " and ".join({"docker": "Docker", "nginx": "NGINX"}[one] for one in missing)
+            lists.changed.append(Item("packages", words, f"installed on {name} where missing"))
         else:
             lists.kept.append(Item("packages", "Docker and NGINX"))
     moved = rehearsal.environment_now
@@ -123,8 +128,9 @@ def _release(lists: Lists, rehearsal: Rehearsal) -> None:
     number = rehearsal.last_release + 1
     lists.created.append(Item("release", f"v{number}"))
     name = f"portal-{rehearsal.application.name}-{rehearsal.environment.name}-…"
-    lists.created.append(Item("container", name, "beside the one that is live, until it is healthy"))
     now = rehearsal.environment_now
+    beside = "beside the one that is live; " if now is not None and now.live_container else ""
+    lists.created.append(Item("container", name, f"{beside}gets traffic once it is healthy"))
     if now is not None and now.live_container:
         lists.changed.append(
             Item("container", now.live_container, "stopped once the new one has the traffic")
@@ -161,6 +167,8 @@ def values_of(rehearsal: Rehearsal, source: Source, wish: dict[str, Any]) -> lis
     port_source = "form" if wish.get("container_port") else source.port_source
     rows = [Value("Container port", str(source.port), port_source)]
     for name, words in SHOWN.items():
+        if rehearsal.image and name in ONLY_BUILT:
+            continue
         if value := str(getattr(config, name)) or UNSAID.get(name, ""):
             given = name in REQUESTED and wish.get(REQUESTED[name]) not in (None, "")
             rows.append(Value(words, value, "form" if given else config.sources.get(name, "default")))

@@ -21,12 +21,12 @@ def plan(**wish: Any) -> Plan:
     items.fill(lists, rehearsal, source, values)
     asked = cloud.Look()
     if rehearsal.instance.kind == Place.EC2:
-        asked = cloud.look(rehearsal.instance, rehearsal.ports)
+        asked = cloud.look(rehearsal.instance, rehearsal.ports, name=rehearsal.instance_name)
     blockers = (*source.blockers, *_missing(rehearsal, source), *asked.blockers)
     return Plan(
         application=rehearsal.application.name,
         environment=rehearsal.environment.name,
-        instance=rehearsal.instance.name,
+        instance=rehearsal.instance_name,
         ref=source.ref,
         commit=source.commit,
         commit_subject=source.subject,

@@ -11,6 +11,7 @@ from deployments import actions, snapshots
 from deployments.models import Application, Deployment, Environment, Release
 from deployments.pipeline import routes
 from instances.models import Instance, PortReservation
+from instances.states import Kind
 
 
 class _Undo(Exception):
@@ -25,6 +26,8 @@ class Rehearsal:
     variables: tuple[str, ...]
     ports: tuple[int, ...]
     superseded: str
+    # Whether the request says the name of a new machine.
+    named: bool
     under_way: str
     # As they are now; None where they are yet to be made.
     application_now: Application | None
@@ -46,6 +49,12 @@ class Rehearsal:
     @property
     def instance(self) -> Instance:
         return self.deployment.environment.instance
+
+    @property
+    def instance_name(self) -> str:
+        """As people will know it; a name that is drawn at the start is not known before."""
+        drawn = self.instance_now is None and self.instance.kind == Kind.EC2 and not self.named
+        return f"{self.instance.name.rpartition('-')[0]}-…" if drawn else self.instance.name
 
     @property
     def image(self) -> str:
@@ -71,6 +80,7 @@ def rehearse(wish: dict[str, Any]) -> tuple[Rehearsal, dict[str, str]]:
         variables=tuple(sorted(after)),
         ports=ports,
         superseded=str(waiting or ""),
+        named=bool(wish.get("instance_name")),
         under_way="" if started.created else str(deployment),
         **now,
     )

@@ -1,7 +1,9 @@
 """The form that makes a URL out of a Git URL."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -9,17 +11,19 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from deployments import actions, preflight
+from deployments import actions, planning, preflight
 from deployments.forms import DeployForm, read_variables
 from deployments.forms.deploy import IMAGE
 from deployments.models import Environment
 from deployments.views.deployments import follow
 from deployments.views.environment_settings import in_words
+from deployments.views.plan_lists import lists_of
 from instances.queries import visible_instances
 from portal.core import access
 from portal.core.errors import ActionDenied
 from portal.core.pages import PageRequest
 
+T = TypeVar("T")
 EXAMPLE = "sentiment-api"
 
 
@@ -27,19 +31,26 @@ EXAMPLE = "sentiment-api"
 def deploy(request: PageRequest) -> HttpResponse:
     """Deploy a repository; query parameters fill the form, and errors keep what was entered."""
     if request.method == "GET":
-        return _show(request, _form(request, initial=request.GET.dict()))
-    form = _form(request, data=request.POST)
+        return show(request, form_of(request, initial=request.GET.dict()))
+    form = form_of(request, data=request.POST)
+    mark = request.POST.get("plan_hash")
+    act = partial(planning.deploy_planned, plan_hash=mark) if mark else actions.deploy_url
+    started, status = attempt(request, form, act)
+    return follow(request, started, "is queued") if started else show(request, form, status=status)
+
+
+def attempt(request: PageRequest, form: DeployForm, act: Callable[..., T]) -> tuple[T | None, int]:
+    """Do something with what the form says; what is refused stands in the form, and the status says how."""
     if not form.is_valid():
-        return _show(request, form, status=422)
+        return None, 422
     try:
-        started = actions.deploy_url(by=request.user, variables=_variables(request), **_wishes(form))
+        return act(by=request.user, variables=_variables(request), **_wishes(form)), 200
     except ValidationError as error:
         form.take_errors(in_words(error, _words(form)))
-        return _show(request, form, status=422)
+        return None, 422
     except ActionDenied as refusal:
         form.add_error(None, refusal.message)
-        return _show(request, form, status=403 if refusal.forbidden else 409)
-    return follow(request, started, "is queued")
+        return None, 403 if refusal.forbidden else 409
 
 
 @require_POST
@@ -62,7 +73,8 @@ def example_url() -> str:
     return (settings.EXAMPLES_DIR / EXAMPLE).as_uri()
 
 
-def _form(request: PageRequest, **kwargs: Any) -> DeployForm:
+def form_of(request: PageRequest, **kwargs: Any) -> DeployForm:
+    """The form with what this person may choose."""
     teams = access.teams_with(request.user, "application.edit")
     return DeployForm(teams=teams, instances=visible_instances(request.user), **kwargs)
 
@@ -91,12 +103,17 @@ class Row:
     value: str = ""
 
 
-def _show(request: PageRequest, form: DeployForm, status: int = 200) -> HttpResponse:
+def show(
+    request: PageRequest, form: DeployForm, status: int = 200, plan: planning.Plan | None = None
+) -> HttpResponse:
+    """The page, with the plan when there is one."""
     rows = [Row(key, value) for key, value in _variables(request).items()] + [Row()]
     context = {
         "form": form,
         "chosen": form.chosen(),
         "variables": rows,
         "allowed_hosts": settings.GIT_ALLOWED_HOSTS,
+        "plan": plan,
+        "plan_lists": lists_of(plan),
     }
     return render(request, "deployments/deploy.html", context, status=status)

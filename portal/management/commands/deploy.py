@@ -5,10 +5,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from deployments import actions
+from deployments import actions, planning
 from deployments.models import Deployment
 from portal.management.following import follow_to_end, page_of, summary
-from portal.management.terminal import TerminalCommand, acting_user, add_user_option
+from portal.management.plans import print_plan
+from portal.management.terminal import FAILED, TerminalCommand, acting_user, add_user_option
 
 
 class Command(TerminalCommand):
@@ -38,25 +39,21 @@ class Command(TerminalCommand):
         parser.add_argument("--branch", default="", help="Branch, tag or commit. Default: the repository's.")
         parser.add_argument("--port", type=int, help="Port on which the application listens.")
         add_user_option(parser)
+        parser.add_argument(
+            "--plan", action="store_true", help="Only say what would be done. Nothing is made or started."
+        )
+        parser.add_argument("--plan-hash", default="", help="Of a plan: deploy only while it holds.")
         parser.add_argument("--follow", action="store_true", help="Show the log until it has ended.")
         parser.add_argument("--json", action="store_true", help="Print JSON, one object per line.")
 
     def work(self, **options: Any) -> int:
-        started = actions.deploy_url(
-            git_url=options["url"],
-            image=options["image"],
-            by=acting_user(options["user"]),
-            name=options["name"],
-            environment=options["env"],
-            target=options["target"],
-            region=options["region"],
-            instance_type=options["instance_type"],
-            instance_name=options["instance_name"],
-            context=options["context"],
-            options={"no_cache": True} if options["no_cache"] else None,
-            branch=options["branch"],
-            container_port=options["port"],
-        )
+        wish = _wish(options)
+        if options["plan"]:
+            plan = planning.plan(**wish)
+            print_plan(self, plan, as_json=options["json"])
+            return FAILED if plan.blockers else 0
+        mark = options["plan_hash"]
+        started = planning.deploy_planned(plan_hash=mark, **wish) if mark else actions.deploy_url(**wish)
         self.deployment = started.deployment
         if not started.created:
             self.note("The same deployment was under way already.")
@@ -71,3 +68,22 @@ class Command(TerminalCommand):
         if self.deployment is None:
             return ""
         return f"The deployment goes on. To see it: manage.py logs {self.deployment.short_id} --follow"
+
+
+def _wish(options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments in the words of the action."""
+    return {
+        "git_url": options["url"],
+        "image": options["image"],
+        "by": acting_user(options["user"]),
+        "name": options["name"],
+        "environment": options["env"],
+        "target": options["target"],
+        "region": options["region"],
+        "instance_type": options["instance_type"],
+        "instance_name": options["instance_name"],
+        "context": options["context"],
+        "options": {"no_cache": True} if options["no_cache"] else None,
+        "branch": options["branch"],
+        "container_port": options["port"],
+    }

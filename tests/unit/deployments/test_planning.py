@@ -381,3 +381,31 @@ def test_a_repository_that_is_gone_meanwhile_is_said_so(ada: User, repository: R
     with pytest.raises(ActionDenied) as refused:
         planning.deploy_planned(plan_hash=mark, git_url=URL, by=ada)
     assert refused.value.code == "git_unreachable"
+
+
+def test_a_name_that_is_drawn_at_the_start_is_not_promised(ada: User, aws: FakeMachines) -> None:
+    plan = planning.plan(git_url=URL, by=ada, target="ec2")
+    assert plan.instance == "autodeploy-churn-…"
+    assert on_ec2(ada).instance == "gpu"
+
+
+def test_defaults_of_the_repository_are_kept_only_where_they_hold_already(
+    ada: User, repository: Repository
+) -> None:
+    repository.manifest = "variables: {LEVEL: info}\n"
+    assert names_of(planning.plan(git_url=URL, by=ada).created, "variable") == ["LEVEL"]
+    release = live(ada).live_release
+    release.variable_names = ["LEVEL"]
+    release.save()
+    assert names_of(planning.plan(git_url=URL, by=ada).kept, "variable") == ["LEVEL"]
+
+
+def test_a_build_without_the_cache_is_a_new_image_although_one_is_there(ada: User) -> None:
+    place = live(ada)
+    (image,) = names_of(planning.plan(git_url=URL, by=ada).created, "image")
+    factories.release(place, 2, image=image)
+    assert names_of(planning.plan(git_url=URL, by=ada).kept, "image") == [image]
+    anew = {"no_cache": True}
+    plan = planning.plan(git_url=URL, by=ada, options=anew)
+    assert names_of(plan.created, "image") == [image]
+    assert planning.plan(git_url=URL, by=ada, options=anew).plan_hash == plan.plan_hash
