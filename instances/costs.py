@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from instances.clouds import prices
 from instances.models import Instance
-from instances.states import Kind
+from instances.states import Kind, Status
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ def price_of(instance_type: str, region: str, volume_gb: int = 0) -> Price | Non
 
 
 def price(instance: Instance) -> Price | None:
-    """The price of a machine of AWS while it runs."""
-    if instance.kind != Kind.EC2:
+    """The price of a machine of AWS while it runs; one that is gone has none."""
+    if instance.kind != Kind.EC2 or instance.status == Status.TERMINATED:
         return None
     return price_of(instance.instance_type, instance.region, instance.volume_gb)
 
