@@ -77,6 +77,8 @@ REFUSED: dict[tuple[str, str], list[Any]] = {
     ("deploy", "git_url"): [*SHELL, "ext::sh -c x", "--upload-pack=x"],
     ("deploy", "image"): [*SHELL, "--entrypoint=sh x", "-v/:/host", "x:tag;touch", "X/Y", "a@sha256:zz", "http://a/b"],
     ("deploy", "branch"): [*SHELL, "--upload-pack=x"],
+    ("deploy", "instance_name"): [*SHELL[:-1], "a--b", "local"],
+    ("deploy", "variable_key"): [*SHELL, "LD_PRELOAD", "A=B"],
     ("deploy", "environment"): [*SHELL, "a--b", "-x"],
     ("deploy", "context"): [*SHELL, "/", ".."],
     ("deploy", "container_port"): PORTS,

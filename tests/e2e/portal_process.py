@@ -122,7 +122,8 @@ class Portal:
             from deployments import logs
             from deployments.models import Deployment
             d = Deployment.objects.select_related("environment").get(uuid={uuid!r})
-            numbers = [line.number for line in logs.read(d, after=0, limit=100000)]
+            # Only of one that has ended: a long log is not read again at every look.
+            numbers = [line.number for line in logs.read(d, after=0, limit=10**6)] if d.finished_at else []
             answer = dict(
                 status=d.status, code=d.failure_code, detail=d.failure_detail, url=d.url, numbers=numbers, count=d.log_count,
                 steps=[[s.key, s.status, s.message] for s in d.steps.all()], finished=d.finished_at is not None,

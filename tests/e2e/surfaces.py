@@ -17,6 +17,8 @@ from portal.core.models import User
 from portal.preparation import collect_static
 
 API = "/api/v1"
+# The API's word where the page has another.
+NAMES = {"git_url": "github_url"}
 VARIABLE_REFUSED = "The variable was not stored. "
 NOT_SAVED = "Nothing was saved. "
 
@@ -96,14 +98,17 @@ class Surfaces:
 
     def _deploy(self, field: str, value: Any) -> Answers:
         source = "image" if field == "image" else "git"
-        sent = {"source": source, "name": "hostile-new", "target": self.instance.name, "environment": "dev"}
-        meant = {"name": "hostile-new", "target": self.instance.name}
+        target = "ec2" if field == "instance_name" else self.instance.name
+        sent = {"source": source, "name": "hostile-new", "target": target, "environment": "dev"}
+        meant: dict[str, Any] = {"name": "hostile-new", "target": target}
         if source == "git":
             sent["git_url"] = meant["github_url"] = self.application.git_url
-        names = {"git_url": "github_url"}
+        if field == "variable_key":
+            sent["variable_value"] = "x"
+        told = {"env": {value: "x"}} if field == "variable_key" else {NAMES.get(field, field): value}
         return {
             "form": self._form(reverse("deploy"), sent | {field: value}, field),
-            "api": self._api("POST", "/deployments", meant | {names.get(field, field): value}),
+            "api": self._api("POST", "/deployments", meant | told),
         }
 
     def _place(self, field: str, value: Any) -> Answers:
@@ -181,7 +186,8 @@ def _found(answer: Any, fields: set[str]) -> list[str]:
         return [f"{answer.status_code} {answer.content.decode()[:300]}"]
     texts: set[str] = set()
     for name in ("form", "settings_form", "environment_form"):
-        texts |= _errors(answer.context.get(name))
+        # A field that the form does not have is named in front.
+        texts |= {text.removeprefix("Key: ") for text in _errors(answer.context.get(name))}
     if answer.context.get("adminform") is not None:
         texts |= _errors(answer.context["adminform"].form)
         for inline in answer.context["inline_admin_formsets"]:

@@ -4,6 +4,7 @@ import glob
 import json
 import secrets
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(420)]
 # Quotes, a dollar, a line break: whatever takes it apart shows one of its pieces.
 SECRET = "canary-5b1d$(id)'\"\\\nsecond-8e2f`id`"
 PIECES = ["canary-5b1d", "second-8e2f"]
+ODD_HEADER = "a'b\"c\\d; }} {{ #x `touch /tmp/pwned-95` \\n"
+# Put where it must be found, so that a search that finds nothing has looked.
+CONTROL = "canary-control"
 SIGN_IN = "visitor:canary-5b1d $x'\"\\;"
 LEAKY = "import os, sys\nprint('the secret is', os.environ['APP_SECRET'], flush=True)\nsys.exit(3)\n"
 
@@ -151,6 +155,26 @@ def test_variables_arrive_byte_for_byte_and_commands_stay_in_their_container(wor
     assert world.marked() == []
 
 
+def test_headers_of_answers_arrive_byte_for_byte_through_nginx(world: World) -> None:
+    odd = {"X-Odd": ODD_HEADER, "X-Spaces": "a  b", "X-Include": "}; include /etc/passwd; #"}
+    world.portal.run(
+        f"""
+        from deployments import actions
+        from deployments.models import Environment
+        from portal.core.models import User
+        actions.update_environment(
+            environment=Environment.objects.get(), by=User.objects.get(),
+            proxy_options={{"headers": {odd!r}, "allow": ["172.31.0.0/16"]}},
+        )
+        """
+    )
+    end = world.deploy()
+    assert end["status"] == "succeeded", end
+    with urllib.request.urlopen(end["url"], timeout=5) as answer:
+        assert {name: answer.headers[name] for name in odd} == odd
+    assert world.marked() == []
+
+
 def test_a_secret_is_in_no_command_line_image_file_or_log(world: World, tmp_path: Path) -> None:
     sign_in = SIGN_IN
     world.variables({"APP_SECRET": SECRET})
@@ -167,14 +191,16 @@ def test_a_secret_is_in_no_command_line_image_file_or_log(world: World, tmp_path
         # A version that prints it and dies: its last lines go into the log and the evidence.
         push_change(tmp_path, world.repository, lambda tree: _write(tree / "app.py", LEAKY))
         failed = world.deploy()
+        world.remote.run(f"bash -c 'sleep 1; true' {CONTROL}; echo {CONTROL} > /var/lib/portal/control")
         watch.end()
     assert good["status"] == "succeeded", good
     assert failed["status"] == "failed", failed
     assert watch.looks > 50
-    assert watch.found == []
+    assert [line for line in watch.found if CONTROL not in line] == []
+    assert watch.found, "the control was not seen"
     assert get(good["url"] + "env")[0] == 401, "the sign-in is asked for"
     assert _environment_behind_sign_in(good["url"], sign_in)["APP_SECRET"] == SECRET
-    assert _on_the_server(world.remote) == []
+    assert _on_the_server(world.remote) == ["/var/lib/portal/control"]
     assert _in_the_tables(world.portal, good["uuid"], failed["uuid"]) == []
     assert _in_files(world.portal.folder) == []
     assert world.marked() == []
@@ -190,7 +216,7 @@ class watched:  # noqa: N801  (read as a word: with watched(...) as watch)
     def __enter__(self) -> "watched":
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(PIECES) + "\n")
+        self.process.stdin.write(json.dumps([*PIECES, CONTROL]) + "\n")
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "ready\n"
         return self
@@ -208,9 +234,9 @@ class watched:  # noqa: N801  (read as a word: with watched(...) as watch)
 
 def _on_the_server(remote: Remote) -> list[str]:
     """Files and images of the machine that hold a piece of the secret."""
-    needles = " ".join(f"-e {piece}" for piece in PIECES)
+    needles = " ".join(f"-e {piece}" for piece in [*PIECES, CONTROL])
     script = f"""
-        grep -rlF {needles} /etc /var/lib/portal /tmp /run/portal* /root /home /var/log --exclude-dir=journal 2>/dev/null
+        grep -rlF -D skip {needles} /etc /var/lib/portal /tmp /run /dev/shm /root /home /var/log --exclude-dir=journal --exclude-dir=containerd 2>/dev/null
         for image in $(docker images -q --no-trunc | sort -u); do
             docker history --no-trunc "$image" | grep -lF {needles} --label="history of $image" -
             docker image inspect "$image" | grep -lF {needles} --label="image $image" -

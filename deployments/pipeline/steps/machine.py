@@ -21,7 +21,7 @@ from instances.states import Kind, Status, Wanted
 Answer = TypeVar("Answer")
 
 EVERYBODY = ("0.0.0.0/0", "::/0")
-LONGEST_PAUSE = 20.0
+LONGEST_PAUSE = 8.0
 # A machine that has just started may not know our key for a moment.
 REFUSALS_ALLOWED = 3
 REFUSED_SECONDS = 2.0
