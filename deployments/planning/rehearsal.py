@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from deployments import actions, snapshots
 from deployments.models import Application, Deployment, Environment, Release
 from deployments.pipeline import routes
 from instances.models import Instance, PortReservation
 from instances.states import Kind
+from portal.core.errors import ActionDenied
 
 
 class _Undo(Exception):
@@ -95,6 +96,10 @@ def _undone() -> Iterator[None]:
             raise _Undo
     except _Undo:
         pass
+    except IntegrityError:
+        raise ActionDenied(
+            "Somebody else changed the same thing at the same moment. Try again.", code="conflict"
+        ) from None
 
 
 def _now(place: Environment) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from deployments import plan_hashes
 from deployments.actions import set_variable
 from deployments.models import Deployment
 from deployments.pipeline import names
@@ -111,3 +112,16 @@ def test_a_retry_takes_the_manifest_of_the_attempt_before_and_the_settings_of_no
     config = effective(second)
     assert (config.container_port, config.memory_mb) == (5000, 300)
     assert not second.steps.get(key="dockerfile").data.get("jobs")
+
+
+def test_a_branch_that_moved_after_the_plan_ends_the_deployment_at_its_first_step(
+    host: LocalHost, server: GitServer
+) -> None:
+    planned = server.commit("app", FILES)
+    mark = plan_hashes.mark(dict.fromkeys(plan_hashes.PARTS, "") | {"commit": planned})
+    deployment = deployment_of(server.url("app"), options={"plan_hash": mark})
+    read(host, deployment)
+    now = server.commit("app", {"app.py": "later"})
+    other = deployment_of(server.url("app"), options={"plan_hash": mark})
+    failure = failure_of(host, other, source.validate)
+    assert (failure.code, failure.detail) == ("plan_changed", f"The branch is at {now[:7]} now.")

@@ -157,3 +157,20 @@ def test_the_command_prints_the_plan_and_starts_nothing(ada: User, url: str) -> 
     call_command("deploy", url, "--plan", "--json", "--user", "ada", stdout=out)
     assert json.loads(out.getvalue())["application"] == "iris-predictor"
     assert not Deployment.objects.exists()
+
+
+def test_a_hash_that_is_none_is_said_on_the_page(visitor: Client, url: str) -> None:
+    refused = visitor.post("/deploy/", {"git_url": url, "plan_hash": "x" * 300})
+    assert refused.status_code == 422
+    assert "no hash of a plan" in refused.content.decode()
+
+
+def test_a_plan_asks_for_the_right_to_deploy(url: str) -> None:
+    team = factories.team()
+    viewer = factories.user("vic", role="viewer", of=team)
+    client = Client()
+    client.force_login(viewer)
+    before = everything()
+    shown = client.post("/deploy/plan/", {"git_url": url, "source": "git"})
+    assert shown.status_code in (403, 422)
+    assert everything() == before
