@@ -94,6 +94,7 @@ class Environment(SealedRow):
     https = models.BooleanField(
         "HTTPS", default=False, help_text="A certificate of Let's Encrypt; http redirects."
     )
+    certificate_until = models.DateTimeField(null=True, blank=True, editable=False)
     # Body size, timeouts, headers, allow-list: see deployments/inputs/proxy_options.py.
     proxy_options = models.JSONField(default=dict, blank=True)
     basic_auth_sealed = models.TextField(blank=True, editable=False)

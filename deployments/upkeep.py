@@ -4,18 +4,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
 
+from deployments.health_record import set_health
 from deployments.models import Deployment, Environment, Release
 from deployments.pipeline import names, routes
 from deployments.pipeline.health import probe
 from deployments.pipeline.places import Place
 from deployments.pipeline.proxies.base import PortTaken, ProxyRefused, Route, SiteStatus
+from deployments.pipeline.proxies.nginx import NginxProxy
 from deployments.pipeline.run_specs import run_spec
 from deployments.pipeline.runtimes.base import Container, Runtime
 from deployments.states import Health, Wanted
@@ -33,6 +33,7 @@ FAILURES_ALLOWED = 1
 SILENCES_ALLOWED = 6
 DRAIN_SECONDS = 30
 LONGEST_BACK_OFF = 300
+RENEWED_BEFORE = timedelta(days=31)
 
 
 @dataclass
@@ -212,6 +213,7 @@ class Upkeep:
         if wrong:
             self._apply_route()
         self._keep_address()
+        self._note_certificate()
 
     def _site(self) -> SiteStatus | None:
         self.place.proxy.ensure()
@@ -249,6 +251,18 @@ class Upkeep:
             before=environment.url, after=url,
         )  # fmt: skip
 
+    def _note_certificate(self) -> None:
+        """Until when it holds; looked at again while it is about to be renewed."""
+        environment, proxy = self.environment, self.place.proxy
+        kept = environment.live_release.proxy if environment.live_release else {}
+        until = environment.certificate_until
+        soon = until is None or until - database_now() < RENEWED_BEFORE
+        if not (kept.get("https") and kept.get("hostnames") and isinstance(proxy, NginxProxy) and soon):
+            return
+        found = proxy.certificate_expiry(kept["hostnames"][0])
+        if found != until:
+            Environment.objects.filter(pk=environment.pk).update(certificate_until=found)
+
     def _clear_away(self) -> None:
         """The application was deleted: take everything of it from the machine, keep its history."""
         environment = self.environment
@@ -278,14 +292,3 @@ class Upkeep:
     def _plan_next(self, seconds: float | None) -> None:
         at = None if seconds is None else now_plus(timedelta(seconds=seconds))
         Environment.objects.filter(pk=self.environment.pk).update(next_check_at=at)
-
-
-def set_health(environment: Environment, health: str, detail: str, *, failures: int | None = None) -> None:
-    """Write down what was seen, and since when it has been so."""
-    changes: dict[str, Any] = {"health": health, "health_detail": detail[:300], "checked_at": Now()}
-    if health == Health.HEALTHY:
-        changes["failures"] = 0
-    if health != environment.health:
-        changes["health_since"] = Now()
-        logger.info("%s is %s now: %s", environment, health, detail)
-    Environment.objects.filter(pk=environment.pk).update(**changes)

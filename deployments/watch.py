@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
+from deployments.health_record import set_health
 from deployments.models import Deployment, Environment
 from deployments.pipeline import names
 from deployments.pipeline.health import probe
@@ -12,7 +13,7 @@ from deployments.pipeline.places import Place as Standing
 from deployments.pipeline.places import place_of
 from deployments.pipeline.runtimes.base import Container, Runtime
 from deployments.states import ACTIVE, Health, Wanted
-from deployments.upkeep import Upkeep, set_health
+from deployments.upkeep import Upkeep
 from instances.hosts.base import HostError
 from instances.states import GONE
 from instances.states import Kind as Place

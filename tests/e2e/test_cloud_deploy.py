@@ -1,5 +1,6 @@
 """The whole journey on machines that are not this one: a new EC2 instance, and a server somebody has."""
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -185,6 +186,71 @@ def test_a_server_somebody_has_needs_no_aws(tmp_path: Path, cloud: Cloud) -> Non
     finally:
         portal.close()
         cloud.remove_server(cloud.named("journey"))
+
+
+def test_host_names_share_a_machine_and_a_certificate_makes_it_https(tmp_path: Path, cloud: Cloud) -> None:
+    """The certificate is there already, as after certbot: no authority can be reached from here."""
+    server = cloud.add_server(cloud.named("names"))
+    portal = cloud.portal(tmp_path)
+    try:
+        register(portal, server, "names")
+        portal.run(
+            """
+            from instances.hosts.of import host_of
+            from instances.models import Instance
+            folder = "/etc/letsencrypt/live/secure.example.com"
+            made = host_of(Instance.objects.get(name="names")).call(["sh", "-c", (
+                f"mkdir -p {folder} && openssl req -x509 -newkey rsa:2048 -nodes -days 90 -subj /CN=secure.example.com "
+                f"-keyout {folder}/privkey.pem -out {folder}/fullchain.pem"
+            )], timeout=30)
+            assert made.ok, made.err
+            """
+        )
+        portal.start_worker()
+        ends = {}
+        for name, https in (("plain", False), ("secure", True)):
+            portal.run(
+                f"""
+                from deployments import actions
+                from instances.models import Instance
+                from portal.core.models import Team, User
+                by = User.objects.get(username="admin")
+                application = actions.create_application(
+                    by=by, team=Team.objects.get(), git_url={cloud.app("hello")!r}, name={name!r}
+                )
+                actions.create_environment(
+                    application=application, by=by, name="dev", instance=Instance.objects.get(name="names"),
+                    hostnames=["{name}.example.com"], https={https},
+                )
+                """
+            )
+            ends[name] = portal.wait_for_end(portal.deploy(cloud.app("hello"), name=name), seconds=240)
+            assert ends[name]["status"] == "succeeded", ends[name]
+        assert ends["secure"]["url"] == "https://secure.example.com/"
+        address = server["address"]
+        assert _ask(address, "http://plain.example.com/") == "200"
+        assert _ask(address, "http://secure.example.com/") == "301"
+        assert _ask(address, "https://secure.example.com/") == "200"
+        wait_until(
+            lambda: portal.run(
+                "from deployments.models import Environment; "
+                "answer = str(Environment.objects.get(application__name='secure').certificate_until)"
+            ),
+            lambda until: until != "None",
+            seconds=30,
+        )
+    finally:
+        portal.close()
+        cloud.remove_server(cloud.named("names"))
+
+
+def _ask(address: str, url: str) -> str:
+    """The status under a name that no resolver knows."""
+    name, port = url.split("/")[2], "443" if url.startswith("https") else "80"
+    return subprocess.run(
+        ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", "--resolve", f"{name}:{port}:{address}", url],
+        capture_output=True, text=True, timeout=20,
+    ).stdout  # fmt: skip
 
 
 def _status(url: str) -> int:
