@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.pipeline.health import probe_site
 from deployments.pipeline.proxies.base import PortTaken, ProxyOptions, ProxyRefused, Route
 from deployments.pipeline.proxies.nginx import NginxProxy
 from instances.hosts.base import HostError
@@ -29,6 +30,7 @@ from tests.integration.http_tools import (
     get,
     plain,
     process,
+    read_answer,
     read_exactly,
     read_head,
     request,
@@ -321,10 +323,17 @@ def test_only_allowed_networks_may_ask(proxy: NginxProxy, serve: Serve) -> None:
     app = serve(saying(plain(b"x")))
     route = Route("a", free_port(), app.port, options=ProxyOptions(allow=("10.0.0.0/8",)))
     proxy.apply(route)
-    assert get(route.public_port)[0] == 403
+    assert get_from("127.0.0.2", route.public_port) == 403
 
-    proxy.apply(replace(route, options=ProxyOptions(allow=("10.0.0.0/8", "127.0.0.1"))))
-    assert get(route.public_port)[0] == 200
+    proxy.apply(replace(route, options=ProxyOptions(allow=("10.0.0.0/8", "127.0.0.2"))))
+    assert get_from("127.0.0.2", route.public_port) == 200
+
+
+def test_the_health_check_of_a_site_for_some_networks_gets_through(proxy: NginxProxy, serve: Serve) -> None:
+    app = serve(saying(plain(b"x")))
+    route = Route("a", free_port(), app.port, options=ProxyOptions(allow=("10.0.0.0/8",)))
+    proxy.apply(route)
+    assert probe_site(proxy.host, route, "/").ok
 
 
 def test_a_password_is_asked_for_and_never_lies_there_in_clear(proxy: NginxProxy, serve: Serve) -> None:
@@ -445,7 +454,14 @@ def test_a_challenge_is_answered_without_a_password(proxy: NginxProxy, serve: Se
     assert get_as(proxy.layout.http, "app.example.org", path)[2] == b"proof"
     proxy.apply(route)
     assert get_as(proxy.layout.http, "app.example.org", path)[2] == b"proof"
-    assert get_as(proxy.layout.http, "app.example.org")[0] == 403
+    assert get_as(proxy.layout.http, "app.example.org")[0] == 401
+
+
+def get_from(address: str, port: int) -> int:
+    """The status that a visitor with this address of our own gets."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(address, 0)) as visitor:
+        visitor.sendall(request("GET"))
+        return read_answer(visitor)[0]
 
 
 def make_certificate(folder: Path, name: str) -> None:

@@ -244,7 +244,8 @@ def _passing(route: Route) -> list[str]:
 def _doors(route: Route, layout: Layout) -> list[str]:
     allow = [f"allow {ipaddress.ip_network(network, strict=False)}" for network in route.options.allow]
     if allow:
-        allow.append("deny all")
+        # The health check asks from the machine itself; containers have addresses of their own.
+        allow += ["allow 127.0.0.1", "deny all"]
     if route.basic_auth:
         allow += ['auth_basic "Sign in"', f"auth_basic_user_file {layout.conf}/portal/auth/{route.site}"]
         # The application has no business with the password of the door.
