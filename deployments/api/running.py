@@ -19,6 +19,7 @@ from instances.hosts.base import HostError
 from portal.api.base import ApiView
 from portal.api.describe import described, example, request_example, shown
 from portal.api.fields import CappedInteger, PlainText
+from portal.api.idempotency import idempotent
 from portal.api.links import api_link
 from portal.api.parsing import StrictSerializer
 from portal.core.errors import ActionDenied, NotFound
@@ -173,6 +174,7 @@ class Commands(ApiView):
         responses={202: CommandAnswer},
         examples=[request_example("Migrate", {"command": "python manage.py migrate"}), _STARTED],
     )
+    @idempotent
     def post(self, request: Request, identifier: str, place: str) -> Response:
         environment = _environment(self, identifier, place)
         wish = self.body(CommandBody)

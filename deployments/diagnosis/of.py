@@ -40,7 +40,7 @@ def _facts(deployment: Deployment) -> dict[str, Any]:
         "container_port": source.container_port or deployment.facts.get("container_port"),
         "health_path": source.health_path,
         "memory_mb": source.memory_mb,
-        "dockerfile": application.dockerfile,
+        "dockerfile": deployment.facts.get("dockerfile") or application.dockerfile,
         "default_branch": deployment.facts.get("default_branch"),
         "instance": instance.name,
         "instance_kind": instance.kind,

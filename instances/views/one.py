@@ -190,7 +190,9 @@ def _facts(found: Instance) -> dict[str, Any]:
     return {
         key.replace("_", " "): value
         for key, value in sorted(found.facts.items())
-        if key not in SHOWN_ELSEWHERE and value not in ("", None, [], {}) and not isinstance(value, (dict, list, bool))
+        if key not in SHOWN_ELSEWHERE
+        and value not in ("", None, [], {})
+        and not isinstance(value, (dict, list, bool))
     }
 
 

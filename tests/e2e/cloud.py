@@ -152,16 +152,18 @@ def get(url: str, *, timeout: float = 5) -> tuple[int, str]:
         return error.code, error.read().decode(errors="replace")
 
 
-def register(portal: Portal, server: dict[str, Any], name: str) -> None:
+def register(portal: Portal, server: dict[str, Any], name: str, *, jump: str = "") -> None:
     """Register a server as a person does: its key uploaded, its fingerprint confirmed, validated."""
     key = Path(server["key_file"]).read_text()
     portal.run(
         f"""
         from instances import actions
+        from instances.models import Instance
         from portal.core.models import User
         by = User.objects.get(username="admin")
         instance = actions.register_server(
-            by=by, name={name!r}, ssh_host={server["address"]!r}, ssh_user={server["user"]!r}, private_key={key!r}
+            by=by, name={name!r}, ssh_host={server["address"]!r}, ssh_user={server["user"]!r}, private_key={key!r},
+            jump=Instance.objects.filter(name={jump!r}).first(),
         )
         actions.confirm_host_key(instance=instance, by=by, host_key={server["host_key"]!r})
         actions.validate(instance=instance, by=by)

@@ -188,6 +188,32 @@ def test_a_server_somebody_has_needs_no_aws(tmp_path: Path, cloud: Cloud) -> Non
         cloud.remove_server(cloud.named("journey"))
 
 
+def test_a_server_behind_another_one_is_reached_through_it(tmp_path: Path, cloud: Cloud) -> None:
+    front, behind = cloud.named("front"), cloud.named("behind")
+    servers = {name: cloud.add_server(name) for name in (front, behind)}
+    portal = cloud.portal(tmp_path)
+    try:
+        register(portal, servers[front], front)
+        register(portal, servers[behind], behind, jump=front)
+        portal.start_worker()
+        end = portal.wait_for_end(portal.deploy(cloud.app("hello"), target=behind), seconds=240)
+        assert end["status"] == "succeeded", end
+        peers = portal.run(
+            f"""
+            from instances.hosts.of import host_of
+            from instances.models import Instance
+            command = ["ss", "-Htn", "state", "established", "sport", "=", ":22"]
+            lines = host_of(Instance.objects.get(name={behind!r})).call(command).out.splitlines()
+            answer = [line.split()[3].rsplit(":", 1)[0] for line in lines]
+            """
+        )
+        assert {peer.strip("[]").removeprefix("::ffff:") for peer in peers} == {servers[front]["address"]}
+    finally:
+        portal.close()
+        for name in servers:
+            cloud.remove_server(name)
+
+
 def test_host_names_share_a_machine_and_a_certificate_makes_it_https(tmp_path: Path, cloud: Cloud) -> None:
     """The certificate is there already, as after certbot: no authority can be reached from here."""
     server = cloud.add_server(cloud.named("names"))
@@ -229,7 +255,7 @@ def test_host_names_share_a_machine_and_a_certificate_makes_it_https(tmp_path: P
         assert ends["secure"]["url"] == "https://secure.example.com/"
         address = server["address"]
         assert _ask(address, "http://plain.example.com/") == "200"
-        assert _ask(address, "http://secure.example.com/") == "301"
+        assert _ask(address, "http://secure.example.com/") == "308"
         assert _ask(address, "https://secure.example.com/") == "200"
         wait_until(
             lambda: portal.run(
