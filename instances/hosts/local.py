@@ -90,7 +90,8 @@ class LocalHost:
 
     def free_port(self, port: int) -> bool:
         with self._disk():
-            return port not in listening.ports()
+            # The kernel may leave lines out of a table that changes while it is read.
+            return not any(port in listening.ports() for _ in range(2))
 
     def _job(self, id: str) -> Path:
         return Path(jobs.folder(self.root, id))

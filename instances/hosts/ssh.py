@@ -2,7 +2,7 @@
 
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import cast
 
 import paramiko
@@ -11,7 +11,7 @@ from instances.hosts import jobs, listening, paths, ssh_exec, ssh_scripts
 from instances.hosts.base import HostError, HostRefused, JobState, Result
 from instances.hosts.processes import OUTPUT_LIMIT
 from instances.hosts.ssh_exec import Ended
-from instances.hosts.ssh_pool import POOL, Connection, scan
+from instances.hosts.ssh_pool import POOL, Connection, NothingSent, scan
 from instances.hosts.ssh_socket import ChannelSocket
 from instances.hosts.ssh_target import Target
 
@@ -99,8 +99,12 @@ class SSHHost:
         return cast(socket.socket, ChannelSocket(channel, timeout))
 
     def free_port(self, port: int) -> bool:
+        # The kernel may leave lines out of a table that changes while it is read.
+        return not any(port in self._listening() for _ in range(2))
+
+    def _listening(self) -> Container[int]:
         tables = self._script(ssh_scripts.TABLES, path="/proc/net/tcp").out.decode()
-        return port not in listening.in_table(tables)
+        return listening.in_table(tables)
 
     def _script(
         self, script: str, *arguments: str, path: str, input: bytes = b"", limit: int = OUTPUT_LIMIT,
@@ -130,7 +134,11 @@ class SSHHost:
         self, argv: list[str], name: str, *, input: bytes = b"", timeout: float, limit: int = OUTPUT_LIMIT
     ) -> Ended:
         connection = POOL.get(self.target)
-        ended = self._run_on(connection, argv, name, input=input, timeout=timeout, limit=limit)
+        try:
+            ended = self._run_on(connection, argv, name, input=input, timeout=timeout, limit=limit)
+        except NothingSent:
+            connection = POOL.get(self.target)
+            ended = self._run_on(connection, argv, name, input=input, timeout=timeout, limit=limit)
         if connection.sudo_works:
             return ended
         if ended.code and b"sudo" in ended.err:

@@ -113,6 +113,7 @@ class Connection:
     def _open(
         self, kind: str, seconds: float, address: tuple[str, int] | None = None, *, command: str = ""
     ) -> paramiko.Channel:
+        channel = None
         try:
             with self.at_most(seconds):
                 channel = self._try_twice(kind, seconds, address)
@@ -127,7 +128,8 @@ class Connection:
                 self.suspect()
                 raise TimeoutError("the port did not answer") from error
             self.drop()
-            raise HostError(f"The connection to {self.target.host} is gone.") from error
+            kind_of_error = HostError if channel else NothingSent
+            raise kind_of_error(f"The connection to {self.target.host} is gone.") from error
 
     def _try_twice(self, kind: str, seconds: float, address: tuple[str, int] | None) -> paramiko.Channel:
         """The library keeps one reason for all threads: who comes second hears of none, and asks again."""
@@ -142,6 +144,10 @@ class Connection:
             channel = self.transport.open_channel(kind, address, origin, timeout=seconds)
         self.note_life()
         return channel
+
+
+class NothingSent(HostError):
+    """The connection was gone before the command was sent on it; another one may be tried at once."""
 
 
 class _Answered(Exception):

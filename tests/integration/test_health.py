@@ -107,8 +107,8 @@ def test_degraded_when_the_database_is_unreachable(client: Client, monkeypatch: 
 
 @pytest.mark.usefixtures("working")
 def test_a_migration_that_is_missing_is_named() -> None:
-    MigrationRecorder(connection).record_unapplied("instances", "0001_initial")
-    assert "instances.0001_initial" in broken(services.migrations)
+    MigrationRecorder(connection).record_unapplied("instances", "0002_machines")
+    assert "instances.0002_machines" in broken(services.migrations)
 
 
 @pytest.mark.usefixtures("working")
