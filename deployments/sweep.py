@@ -52,7 +52,7 @@ def _compare(instance: Instance) -> int:
     )
     seen = []
     for runtime in places.place_of(instance).runtimes.values():
-        for container in runtime.containers(OURS):
+        for container in _containers(instance, runtime):
             if container.labels.get(ENVIRONMENT_LABEL, "") in known or "portal.once" in container.labels:
                 continue
             if container.name in asked:
@@ -63,6 +63,16 @@ def _compare(instance: Instance) -> int:
     gone = Orphan.objects.filter(kind=OrphanKind.CONTAINER, instance=instance).exclude(identifier__in=seen)
     gone.delete()
     return len(seen)
+
+
+def _containers(instance: Instance, runtime: Runtime) -> list[Container]:
+    """This machine may well be without an engine."""
+    try:
+        return runtime.containers(OURS)
+    except HostError:
+        if instance.kind != Kind.LOCAL:
+            raise
+        return []
 
 
 def _remove(instance: Instance, runtime: Runtime, container: Container) -> None:
