@@ -8,13 +8,15 @@ from django.db.models import Q
 
 from deployments.models import Deployment, Release
 from deployments.pipeline import names
+from deployments.pipeline.commands import BUILD_LABEL
 from deployments.pipeline.places import Place
 from deployments.pipeline.runtimes.base import Runtime
 from instances.hosts.base import Host
 from instances.models import Instance
 from instances.states import Kind
 
-MANAGED = "portal.managed=1"
+# The stamp that each build of ours leaves on its image.
+MANAGED = BUILD_LABEL
 LIST = [
     "docker", "image", "ls", "--no-trunc", f"--filter=label={MANAGED}",
     "--format", "{{.ID}} {{.Repository}}:{{.Tag}}",

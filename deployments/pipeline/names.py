@@ -47,11 +47,6 @@ def once_labels(deployment: Deployment) -> dict[str, str]:
     return {"portal.managed": "1", "portal.once": str(deployment.uuid)}
 
 
-def image_labels(deployment: Deployment) -> dict[str, str]:
-    """Few: each one is a layer of its own, and other environments may use the same image."""
-    return {"portal.managed": "1", "portal.application": deployment.application.name}
-
-
 def environment_labels(environment: Environment) -> dict[str, str]:
     return {
         "portal.managed": "1",

@@ -2,7 +2,7 @@
 
 import secrets
 import socket
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import paramiko
@@ -99,12 +99,8 @@ class SSHHost:
         return cast(socket.socket, ChannelSocket(channel, timeout))
 
     def free_port(self, port: int) -> bool:
-        # The kernel may leave lines out of a table that changes while it is read.
-        return not any(port in self._listening() for _ in range(2))
-
-    def _listening(self) -> Container[int]:
         tables = self._script(ssh_scripts.TABLES, path="/proc/net/tcp").out.decode()
-        return listening.in_table(tables)
+        return port not in listening.in_table(tables)
 
     def _script(
         self, script: str, *arguments: str, path: str, input: bytes = b"", limit: int = OUTPUT_LIMIT,

@@ -185,7 +185,8 @@ if [ -d "$name" ] && ! [ -L "$name" ]; then throw_away "$name"; else rm -f -- ".
 """
 )
 
-TABLES = "cat /proc/net/tcp; [ ! -e /proc/net/tcp6 ] || cat /proc/net/tcp6"
+# Twice, for the kernel may leave lines out of a table that changes while it is read.
+TABLES = 'set -- /proc/net/tcp; [ ! -e /proc/net/tcp6 ] || set -- "$@" /proc/net/tcp6; cat "$@" "$@"'
 
 # $1 port. Whoever waits is told once the port answered.
 FORWARD = r"""exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 111

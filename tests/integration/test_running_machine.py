@@ -110,7 +110,7 @@ def test_cleaning_takes_only_what_no_kept_release_needs(
     assert set(engine.images) == {"portal/x:1", "portal/x:2", "portal/x:used", "portal/y:1"}
     assert again.status_code == 409
     assert "2 images removed, 2 MB freed" in page
-    assert "--filter=label=portal.managed=1" in next(
+    assert "--filter=label=portal.build" in next(
         c for c in world.docker.commands if c[:3] == ["docker", "image", "ls"]
     )
     assert not any("prune" in command for command in world.docker.commands)

@@ -19,7 +19,7 @@ from deployments.pipeline.runtimes.base import BuildSpec, Container
 from instances import ports
 from instances.states import Kind as Place
 
-FIRST_LOOK_SECONDS = 0.15
+FIRST_LOOK_SECONDS = 0.05
 LOG_TAIL = 200
 # A worker may die between counting a start and starting.
 STARTS_ALLOWED = 4
@@ -49,7 +49,6 @@ def _build_spec(ctx: Context, image: str) -> BuildSpec:
         image=image,
         checkout=ctx.facts["checkout"],
         dockerfile=config.dockerfile,
-        labels=names.image_labels(ctx.deployment),
         build_args=names.build_args(ctx.deployment),
         no_cache=bool(ctx.deployment.options.get("no_cache")),
         container_port=ctx.facts.get("container_port", 8000),
@@ -68,10 +67,11 @@ def remove_candidate(ctx: Context) -> Progress:
 @step("run", "Run container", timeout=600, undo=remove_candidate)
 def run(ctx: Context) -> Progress:
     """Start the new container on a free loopback port, and wait until it answers there."""
-    if "container" not in ctx.facts:
+    is_new = "container" not in ctx.facts
+    if is_new:
         _choose_names(ctx)
     release = _ensure_release(ctx)
-    container = ctx.runtime.inspect(ctx.facts["container"])
+    container = None if is_new else ctx.runtime.inspect(ctx.facts["container"])
     if container is None:
         return _start(ctx, release)
     if not container.running or container.restarts:

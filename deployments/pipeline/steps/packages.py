@@ -35,9 +35,10 @@ def install_docker(ctx: Context) -> Progress:
     """Install the engine, and git, unless they are there; then fetch base images ahead of the build."""
     ctx.remember(runtime="docker")
     if not ctx.has_job("docker"):
-        engine = docker.available(ctx.host)
-        if engine is not None and ctx.call(["git", "--version"]).ok:
-            return Skipped(f"Docker {engine.version} is there already.")
+        # Seen a moment ago, when we signed in.
+        facts = ctx.deployment.instance.facts
+        if facts.get("docker") and facts.get("git"):
+            return Skipped(f"Docker {facts['docker']} is there already.")
     progress = _bootstrap(ctx, "docker", "docker", "git")
     if isinstance(progress, Wait):
         return progress
@@ -52,9 +53,9 @@ def install_docker(ctx: Context) -> Progress:
 def install_nginx(ctx: Context) -> Progress:
     """Install the proxy unless it runs; a new machine gets its extras here as well."""
     if not ctx.has_job("nginx"):
-        look = ctx.call(["sh", "-c", NGINX_LOOK])
-        if look.ok and not _extras_missing(ctx):
-            return Skipped(f"{look.out.split(chr(10))[0].strip()}, active.")
+        version = ctx.deployment.instance.facts.get("nginx")
+        if version and not _extras_missing(ctx):
+            return Skipped(f"NGINX {version} is there already.")
     progress = _bootstrap(ctx, "nginx", "nginx", *(["extras"] if settings.BOOTSTRAP_EXTRAS else []))
     if isinstance(progress, Wait):
         return progress

@@ -91,7 +91,7 @@ def clone(ctx: Context) -> Progress:
     commit = ctx.deployment.commit
     checkout = f"checkouts/{ctx.application.uuid.hex}/{commit}"
     target = f"{ctx.host.root}/{checkout}"
-    if not ctx.has_job("clone") and _is_clean(ctx, target):
+    if ctx.deployment.origin and not ctx.has_job("clone") and _is_clean(ctx, target):
         ctx.remember(checkout=checkout)
         return Done(f"The files of {commit[:7]} are there from an earlier deployment.")
     remote = _remote(ctx)

@@ -54,7 +54,9 @@ def switch(ctx: Context) -> Progress:
         ctx.claim.update(traffic_moved=True)
         ctx.deployment.traffic_moved = True
     try:
-        ctx.proxy.ensure()
+        if ctx.deployment.instance.kind == Place.LOCAL:
+            # A program of our own, which may have to be started first.
+            ctx.proxy.ensure()
         ctx.proxy.apply(route)
     except PortTaken as error:
         raise StepFailed("port_taken", str(error)) from error

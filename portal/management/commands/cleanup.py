@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
+from deployments.pipeline.commands import BUILD_LABEL
 from instances import actions, fleet, queries, sweep
 from instances.hosts.base import HostError
 from instances.hosts.of import host_of
@@ -18,7 +19,7 @@ from portal.management.terminal import FAILED, TerminalCommand, acting_user, add
 
 PAUSE_SECONDS = 2.0
 # Only images that no container uses and no tag names, and of these only ours: releases that are kept have a tag.
-PRUNE = ["docker", "image", "prune", "--force", "--filter", "label=portal.managed=1"]
+PRUNE = ["docker", "image", "prune", "--force", "--filter", f"label={BUILD_LABEL}"]
 
 
 class Command(TerminalCommand):
