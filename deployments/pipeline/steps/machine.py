@@ -47,7 +47,10 @@ def clean_up(ctx: Context) -> Progress:
     instance = ctx.deployment.instance
     instance.refresh_from_db()
     policy = ctx.environment.on_failure
-    if not ctx.facts.get("made_instance") or policy == Cleanup.KEEP or _is_used(ctx, instance):
+    if not ctx.facts.get("made_instance") or not instance.aws_id or _is_used(ctx, instance):
+        return DONE
+    if policy == Cleanup.KEEP:
+        ctx.say(f"Clean-up: {instance} was made for this deployment and is kept, as its environment says.")
         return DONE
     wanted, end = {
         Cleanup.STOP: (Wanted.STOPPED, Status.STOPPED),
