@@ -182,6 +182,35 @@ def test_nothing_is_made_for_a_repository_that_cannot_be_built(portal: Portal, c
     assert cloud.machines(portal.environment["PORTAL_INSTALLATION"]) == []
 
 
+@pytest.mark.parametrize(
+    ("policy", "state"), [("terminate", "terminated"), ("stop", "stopped"), ("keep", "running")]
+)
+def test_the_machine_of_a_failed_deployment_is_cleaned_up_as_its_environment_says(
+    portal: Portal, cloud: Cloud, policy: str, state: str
+) -> None:
+    portal.run(
+        f"""
+        from deployments import actions
+        from instances.actions import create_ec2
+        from portal.core.models import Team, User
+        by, team = User.objects.get(username="admin"), Team.objects.get()
+        application = actions.create_application(by=by, team=team, git_url={cloud.app("crash-on-start")!r}, name="crash")
+        actions.create_environment(
+            application=application, by=by, name="dev", instance=create_ec2(by=by, name="crash", team=team),
+            on_failure={policy!r},
+        )
+        """
+    )
+    end = portal.wait_for_end(portal.deploy(cloud.app("crash-on-start"), name="crash"), seconds=240)
+    assert (end["status"], end["code"]) == ("failed", "container_exited"), end
+    status = portal.run(
+        "from instances.models import Instance; answer = Instance.objects.get(name='crash').status"
+    )
+    assert status == state
+    left = cloud.machines(portal.environment["PORTAL_INSTALLATION"])
+    assert [machine["State"]["Name"] for machine in left] == ([] if state == "terminated" else [state])
+
+
 @pytest.fixture
 def box(portal: Portal, cloud: Cloud) -> Iterator[str]:
     """A server with a live `hello` on it."""
