@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from django.conf import settings
+
 SOURCES = ("distribution", "docker")
 EXTRAS = ("swap", "sysctl", "firewall", "tools")
 PARTS = ("docker", "nginx", "git", "extras", "all", "warm")
@@ -29,11 +31,16 @@ def script(*, source: str = "distribution", extras: Sequence[str] = (), part: Se
     unknown = [extra for extra in extras if extra not in EXTRAS]
     if unknown or (part and part[0] not in PARTS):
         raise ValueError(f"The script knows no {', '.join(unknown) or part[0]}.")
-    settings = [f"PORTAL_DOCKER_SOURCE={source}", f"PORTAL_EXTRAS={shlex.quote(' '.join(extras))}"]
+    public = settings.REMOTE_PUBLIC_PORTS
+    values = [
+        f"PORTAL_DOCKER_SOURCE={source}",
+        f"PORTAL_EXTRAS={shlex.quote(' '.join(extras))}",
+        f"PORTAL_PUBLIC_PORTS={public.start}:{public.stop - 1}",
+    ]
     if part:
-        settings.append(f"set -- {shlex.join(part)}")
+        values.append(f"set -- {shlex.join(part)}")
     head, rest = text().split("\nset -u\n", 1)
-    return "\n".join([head, *settings, "set -u", rest])
+    return "\n".join([head, *values, "set -u", rest])
 
 
 def failure_in(output: str) -> Failure | None:

@@ -7,6 +7,7 @@
 #
 # PORTAL_DOCKER_SOURCE is `distribution` or `docker` (packages of download.docker.com).
 # PORTAL_EXTRAS holds any of: swap sysctl firewall tools.
+# PORTAL_PUBLIC_PORTS is what the firewall lets in beside 22, 80 and 443.
 # When it fails, the last line is `portal-bootstrap: failed: <word> <sentence>`.
 #
 # shellcheck disable=SC2046
@@ -17,6 +18,7 @@ export PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:
 
 source=${PORTAL_DOCKER_SOURCE:-distribution}
 extras=${PORTAL_EXTRAS:-}
+public_ports=${PORTAL_PUBLIC_PORTS:-8001:8099}
 state=${PORTAL_STATE:-/var/lib/portal}
 wait_seconds=${PORTAL_WAIT_SECONDS:-600}
 log=$state/bootstrap.log
@@ -283,7 +285,7 @@ extra_firewall() {
   has ufw || install "the firewall" ufw
   # Whatever port sshd really listens on stays open, or nobody could sign in any more.
   ssh_ports=$(sshd -T 2>/dev/null | awk '$1 == "port" { print $2 }')
-  for port in 22 80 443 $ssh_ports; do
+  for port in 22 80 443 $public_ports $ssh_ports; do
     ufw allow "$port/tcp" >/dev/null
   done
   ufw --force enable >/dev/null || say "the firewall could not be switched on: this system does not allow it."
