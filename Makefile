@@ -22,7 +22,7 @@ test: $(VENV)/tests ## Unit and integration tests; on PostgreSQL too where it is
 	$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -m both_databases $(SUITES)
 
 e2e: $(VENV)/dev ## Real browsers, workers, engines and kills
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/e2e
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e
 
 check: $(VENV)/dev ## Lint, format, types, migrations; changes nothing
 	$(BIN)/ruff check .

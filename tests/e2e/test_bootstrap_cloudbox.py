@@ -16,7 +16,11 @@ from instances.hosts.ssh import SSHHost, Target
 from portal.core.secrets import Secret
 from tests.e2e.cloud import Cloud, held
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cloudbox,
+    pytest.mark.timeout(300),
+]
 
 IMAGE = "python:3.11-slim"
 # Holds the package manager's own lock, as the updates at the first boot of a server do.

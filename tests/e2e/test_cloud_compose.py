@@ -22,7 +22,11 @@ from tests.e2e.cloud import Cloud, get, held
 from tests.e2e.portal_process import ROOT, wait_until
 from tests.e2e.remote import Remote
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(420)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cloudbox,
+    pytest.mark.timeout(420),
+]
 
 IMAGES = "postgres,redis,nginx"
 HEALTHY_SECONDS = 120

@@ -12,7 +12,11 @@ from tests.e2e.cloud import Cloud, get, push_files, register
 from tests.e2e.load import Load
 from tests.e2e.portal_process import Portal, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cloudbox,
+    pytest.mark.timeout(900),
+]
 
 STEPS = [
     "validate", "dockerfile", "security_group", "instance", "ssh", "docker",

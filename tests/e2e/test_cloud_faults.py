@@ -11,7 +11,11 @@ import pytest
 from tests.e2e.cloud import Cloud, get, register
 from tests.e2e.portal_process import Portal, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(1500)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cloudbox,
+    pytest.mark.timeout(1500),
+]
 
 
 @pytest.fixture(scope="module")

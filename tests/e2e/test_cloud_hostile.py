@@ -17,7 +17,11 @@ from tests.e2e.hostile_inputs import COMMAND, MARKER, REFUSED, VALUES
 from tests.e2e.portal_process import Portal
 from tests.e2e.remote import Remote
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(420)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cloudbox,
+    pytest.mark.timeout(420),
+]
 
 # Quotes, a dollar, a line break: whatever takes it apart shows one of its pieces.
 SECRET = "canary-5b1d$(id)'\"\\\nsecond-8e2f`id`"

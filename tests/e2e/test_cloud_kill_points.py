@@ -10,7 +10,11 @@ from tests.e2e.cloud import Cloud, get
 from tests.e2e.portal_process import Portal, wait_until
 from tests.e2e.test_kill_points import KEYS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cloudbox,
+    pytest.mark.timeout(900),
+]
 
 # From here on a machine that is there already serves as well as a new one.
 ON_A_KEPT_MACHINE = KEYS[KEYS.index("clone") :]

@@ -7,7 +7,11 @@ import pytest
 from tests.e2e.cloud import Cloud, get
 from tests.e2e.portal_process import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cloudbox,
+    pytest.mark.timeout(1200),
+]
 
 MACHINES = 5
 EACH = 4

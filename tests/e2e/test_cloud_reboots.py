@@ -9,7 +9,11 @@ import pytest
 from tests.e2e.cloud import Cloud, get, push_files
 from tests.e2e.portal_process import Portal, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cloudbox,
+    pytest.mark.timeout(600),
+]
 
 ON_A_NEW_MACHINE = ["docker", "nginx"]
 ON_A_KEPT_MACHINE = ["clone", "build", "run", "proxy", "health"]

@@ -10,7 +10,11 @@ from tests.e2e.cloud import Cloud, get, push_files, register
 from tests.e2e.load import Load
 from tests.e2e.portal_process import Portal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cloudbox,
+    pytest.mark.timeout(900),
+]
 
 # Sample application → the codes that its failure may have. `slow-start` is well, only late.
 BROKEN = {

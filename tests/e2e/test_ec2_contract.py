@@ -10,7 +10,11 @@ from tests.e2e import cloud
 from tests.integration.machines_contract import MachinesContract, Region
 from tests.integration.test_ec2_machines import UBUNTU
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cloudbox, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cloudbox,
+    pytest.mark.timeout(300),
+]
 
 
 class TestTestCloud(MachinesContract):
