@@ -36,16 +36,27 @@ class Load:
             try:
                 if not keep or is_closed(connection):
                     connection = self.connect()
-                connection.request("GET", self.path)
-                answer = connection.getresponse()
-                body = answer.read()
-                if answer.status != 200:
-                    self.failed.append(f"HTTP {answer.status}")
-                else:
-                    self.versions.append(json.loads(body)["version"])
+                was_kept = connection.sock is not None
+                try:
+                    self._ask(connection)
+                except ConnectionError:
+                    if not was_kept:
+                        raise
+                    # Closed while the request was on its way to it: a client asks once more, anew.
+                    connection = self.connect()
+                    self._ask(connection)
             except Exception as error:
                 self.failed.append(repr(error))
                 connection = self.connect()
+
+    def _ask(self, connection: http.client.HTTPConnection) -> None:
+        connection.request("GET", self.path)
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            self.failed.append(f"HTTP {answer.status}")
+        else:
+            self.versions.append(json.loads(body)["version"])
 
     _threads_planned = range(4)
 
