@@ -20,6 +20,7 @@ from portal.core.redact import Redactor
 
 # How soon a job is read again: at once while it talks, rarely while it is silent.
 TALKING_SECONDS = 0.05
+YOUNG_SECONDS = 0.02
 SILENT_SECONDS = 0.5
 READ_LIMIT = 1 << 18
 LOSSES_ALLOWED = 2
@@ -194,7 +195,7 @@ class Context:
 
     def _patience(self) -> float:
         """A silent job is looked at often while it is young, and rarely later."""
-        return min(SILENT_SECONDS, max(TALKING_SECONDS, self.seconds_in_step() / 5))
+        return min(SILENT_SECONDS, max(YOUNG_SECONDS, self.seconds_in_step() / 5))
 
     def _store_cursor(self, name: str, cursor: dict[str, Any]) -> None:
         jobs = {**self.step.data.get("jobs", {}), name: cursor}
