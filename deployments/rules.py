@@ -1,11 +1,11 @@
 """Who may do what with applications and deployments, and when: `check_x` raises, `can_x` answers."""
 
-from collections.abc import Callable
 from typing import Any
 
 from deployments.models import Application, Deployment, Environment, Release
 from deployments.states import ACTIVE, FINISHED, Status, Wanted
 from instances.models import Instance
+from instances.rules import why_not as _why_not
 from instances.states import Kind as InstanceKind
 from instances.states import Status as InstanceStatus
 from instances.states import Wanted as InstanceWanted
@@ -173,17 +173,6 @@ def _check_machine(instance: Instance) -> None:
             f"{instance} is gone or being ended. Choose another instance in the settings of the environment.",
             code="instance_gone",
         )
-
-
-def _why_not(check: Callable[..., None], *arguments: Any) -> str:
-    """Empty when the check passes, else the sentence for a tooltip."""
-    try:
-        check(*arguments)
-    except ActionDenied as refusal:
-        return refusal.message
-    except NotFound:
-        return "It is not there."
-    return ""
 
 
 def why_not_edit(user: User, application: Application) -> str:

@@ -126,6 +126,7 @@ class Decision(ApiView):
         return started_answer(request, self.decide(deployment, wish))
 
     def decide(self, deployment: Deployment, wish: dict[str, Any]) -> Started:
+        """Each subclass calls its action here; this class itself is no route."""
         raise NotImplementedError
 
 

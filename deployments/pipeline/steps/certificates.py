@@ -18,7 +18,6 @@ def ensure(ctx: Context, route: Route) -> Progress:
     if not ctx.has_job("certificate"):
         if ctx.proxy.certificate_expiry(route.hostnames[0]):
             return DONE
-        ctx.proxy.ensure()
         try:
             ctx.proxy.answer_challenges(route)
         except ProxyRefused as error:

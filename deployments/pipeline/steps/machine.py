@@ -31,7 +31,10 @@ REFUSED_SECONDS = 2.0
 def security_group(ctx: Context) -> Progress:
     """Open what has to be open, close what no longer has to, before the machine exists."""
     instance = ctx.deployment.instance
-    routes.hold_public_port(ctx.environment, usable=lambda port: True)
+    try:
+        routes.hold_public_port(ctx.environment, usable=lambda port: True)
+    except routes.NoPublicPort:
+        raise StepFailed("no_port", "No public port is free.") from None
     ports = routes.ports_to_open(instance)
     group = _ask(ctx, lambda: machines.ensure_group(instance, ports))
     if isinstance(group, Wait):
